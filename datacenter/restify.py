@@ -1,0 +1,128 @@
+"""The manners all SDC services share: parameters in one bag, errors as JSON, request ids, timings.
+
+Facts: restify, as the captures of the real services show it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+encode = msgspec.json.Encoder().encode
+
+
+class RestError(Exception):
+    """An SDC error: HTTP status, rest code, sentence, and per-field errors where the service gives them."""
+
+    def __init__(self, status: int, code: str, message: str, errors: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.errors = errors
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.errors is not None:
+            body["errors"] = self.errors
+        return body
+
+
+def not_found(message: str) -> RestError:
+    return RestError(404, "ResourceNotFound", message)
+
+
+def service(name: str, server: str) -> Flask:
+    """Make the Flask app of one service; ``server`` is its Server header."""
+    app = Flask(name, static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    app.before_request(_begin)
+
+    def finish(response: Response) -> Response:
+        headers = response.headers
+        headers["Server"] = server
+        headers["Date"] = formatdate(usegmt=True)
+        headers["x-request-id"] = g.request_id
+        headers["x-response-time"] = str(int((time.monotonic() - g.began) * 1000))
+        headers["x-server-name"] = name
+        return response
+
+    app.after_request(finish)
+    app.register_error_handler(RestError, lambda error: reply(error.body(), error.status))
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _begin() -> None:
+    g.began = time.monotonic()
+    g.request_id = request.headers.get("x-request-id") or request.headers.get("request-id") or str(uuid.uuid4())
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code == 404:
+        return reply({"code": "ResourceNotFound", "message": f"{request.path} does not exist"}, 404)
+    if error.code == 405:
+        return reply({"code": "MethodNotAllowed", "message": f"{request.method} is not allowed"}, 405)
+    return reply({"code": "BadRequest", "message": error.description or error.name}, error.code or 400)
+
+
+def reply(body: Any = None, status: int = 200, **headers: str) -> Response:
+    """A JSON response; underscores in header names become dashes. No body at all when ``body`` is None."""
+    response = Response(b"" if body is None else encode(body), status=status)
+    if body is None:
+        del response.headers["Content-Type"]
+    else:
+        response.headers["Content-Type"] = "application/json"
+    for key, value in headers.items():
+        response.headers[key.replace("_", "-")] = value
+    return response
+
+
+def body() -> Any:
+    """The decoded JSON body, or {} when there is none. Raises InvalidContent on bad JSON."""
+    data = request.get_data()
+    if not data.strip():
+        return {}
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise RestError(400, "InvalidContent", f"Invalid JSON: {error}") from error
+
+
+def params() -> dict[str, Any]:
+    """Query string, form or JSON body and path parameters merged in one bag, as restify's mapParams does."""
+    bag: dict[str, Any] = dict(request.view_args or {})
+    bag.update(request.args.to_dict())
+    if request.mimetype == "application/x-www-form-urlencoded":
+        bag.update(request.form.to_dict())
+    else:
+        decoded = body()
+        if isinstance(decoded, dict):
+            bag.update(decoded)
+    return bag
+
+
+def is_uuid(text: object) -> bool:
+    """Whether a value is a dashed UUID in lower or upper case, as every :uuid route asks."""
+    if not isinstance(text, str) or len(text) != 36:
+        return False
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def truthy(value: object) -> bool:
+    """SDC's reading of booleans that may come by query or by body."""
+    return value is True or (isinstance(value, str) and value.lower() == "true")
+
+
+Route = Callable[..., Any]

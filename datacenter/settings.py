@@ -1,0 +1,51 @@
+"""What the embedded data center is told when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+SERVICES = ("vmapi", "wfapi", "cnapi", "imgapi", "napi", "papi", "fwapi", "volapi", "mahi", "cns", "cloudapi")
+
+
+class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the services process and of every node agent of one instance.
+
+    Written by ``docker-gateway up`` to ``<state>/datacenter.json`` and read by each process from there.
+    """
+
+    state: Path
+    """Folder that holds everything of this instance."""
+    instance: str = "a"
+    """One letter; every bridge, cgroup, port and subnet of the instance carries it or its index."""
+    name: str = "emb"
+    """The data center's name, as clients see it."""
+    port_base: int = 18000
+    """Service n of SERVICES listens on 127.0.0.1:port_base+1+n; node n's agent on port_base+30+n."""
+    nodes: int = 1
+    node_memory_mib: int = 0
+    """Capacity each node claims; 0 means the machine's memory shared out among the nodes."""
+    node_disk_mib: int = 1024 * 1024
+    docker_url: str = ""
+    """tcp://host:port of the gateway, for CloudAPI's services list."""
+    insecure_registries: tuple[str, ...] = ("127.0.0.0/8", "localhost")
+    registry_mirrors: tuple[str, ...] = ()
+    """Base URLs tried before docker.io, e.g. http://127.0.0.1:5000"""
+
+    @property
+    def index(self) -> int:
+        return ord(self.instance) - ord("a")
+
+    def port(self, service: str) -> int:
+        return self.port_base + 1 + SERVICES.index(service)
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.port(service)}"
+
+    def node_port(self, number: int) -> int:
+        return self.port_base + 30 + number
+
+
+def load(path: Path) -> DcSettings:
+    return msgspec.json.decode(path.read_bytes(), type=DcSettings)
