@@ -21,7 +21,9 @@ encode = msgspec.json.Encoder().encode
 class RestError(Exception):
     """An SDC error: HTTP status, rest code, sentence, and per-field errors where the service gives them."""
 
-    def __init__(self, status: int, code: str, message: str, errors: list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, errors: list[dict[str, Any]] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -63,7 +65,9 @@ def service(name: str, server: str) -> Flask:
 
 def _begin() -> None:
     g.began = time.monotonic()
-    g.request_id = request.headers.get("x-request-id") or request.headers.get("request-id") or str(uuid.uuid4())
+    g.request_id = (
+        request.headers.get("x-request-id") or request.headers.get("request-id") or str(uuid.uuid4())
+    )
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -1,0 +1,25 @@
+"""The gateway's own durable records: image names and exec sessions, shared by all workers of a host.
+
+What the data center can hold lives there; this holds only what SDC has no place for (sdc-docker kept it in
+Moray buckets). SQLite in WAL mode: short transactions, a kill -9 loses nothing that was answered for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.state.database import Database
+from gateway.state.exec_sessions import ExecSessions
+from gateway.state.image_records import ImageRecords
+from gateway.state.reservations import Reservations
+
+
+class State:
+    """All records of one gateway; one instance a worker."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.database = Database(folder / "gateway.sqlite")
+        self.images = ImageRecords(self.database)
+        self.exec_sessions = ExecSessions(self.database)
+        self.reservations = Reservations(self.database)

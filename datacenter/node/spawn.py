@@ -1,0 +1,127 @@
+"""Start programs from the agent without forking it.
+
+posix_spawn shares the memory until exec, so it costs the same however big the agent is, and gevent's
+patched subprocess, which forks in Python, is not needed. The end is seen through a pidfd in gevent's loop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.socket import wait_read
+
+CHUNK = 65536
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Process:
+    """A started program. ``done`` is set and ``code`` known (negative: killed by that signal) once it was reaped."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.code: int | None = None
+        self.done = Event()
+        self._pidfd = os.pidfd_open(pid)
+        gevent.spawn(self._reap)
+
+    def _reap(self) -> None:
+        wait_read(self._pidfd)
+        os.close(self._pidfd)
+        _, status = os.waitpid(self.pid, 0)
+        self.code = os.waitstatus_to_exitcode(status)
+        self.done.set()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The exit code, or None when it still runs after ``timeout`` seconds."""
+        self.done.wait(timeout)
+        return self.code
+
+    def kill(self, signal: int = 9) -> None:
+        if self.code is None:
+            os.kill(self.pid, signal)
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    fds: Mapping[int, int] | None = None,
+    env: Mapping[str, str] | None = None,
+    setsid: bool = False,
+) -> Process:
+    """Start a program in the agent's mount namespace.
+
+    ``fds`` maps the child's descriptors to ours; 0, 1 and 2 are /dev/null when not given, nothing else is
+    inherited. Raises FileNotFoundError when the program is not installed.
+    """
+    program = shutil.which(argv[0], path=PATH)
+    if program is None:
+        raise FileNotFoundError(argv[0])
+    given = dict(fds or {})
+    actions: list[tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1, 2) if fd not in given
+    ]
+    moved, lent = _clear_of(given)
+    actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in moved.items()]
+    full_env = {"PATH": PATH, **(env or {})}
+    try:
+        pid = os.posix_spawn(program, list(argv), full_env, file_actions=actions, setsid=setsid)
+    finally:
+        for fd in lent:
+            os.close(fd)
+    return Process(pid)
+
+
+def _clear_of(fds: Mapping[int, int]) -> tuple[dict[int, int], list[int]]:
+    """Lift our descriptors above the child's, so that no dup2 overwrites a source still needed."""
+    top = max(fds, default=2)
+    moved: dict[int, int] = {}
+    lent: list[int] = []
+    for theirs, ours in fds.items():
+        if ours <= top:
+            lent.append(_dup_above(ours, top))
+            moved[theirs] = lent[-1]
+        else:
+            moved[theirs] = ours
+    return moved, lent
+
+
+def _dup_above(fd: int, top: int) -> int:
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, top + 1)
+
+
+def read_all(fd: int) -> bytes:
+    """Read a pipe to its end and close it, letting other greenlets run."""
+    os.set_blocking(fd, False)
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = os.read(fd, CHUNK)
+        except BlockingIOError:
+            wait_read(fd)
+            continue
+        if not part:
+            os.close(fd)
+            return b"".join(parts)
+        parts.append(part)
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a program to its end: exit code and what it wrote on stdout and stderr."""
+    reader, writer = os.pipe()
+    try:
+        process = start(argv, fds={1: writer, 2: writer}, env=env)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    output = read_all(reader)
+    code = process.wait()
+    assert code is not None
+    return code, output.decode(errors="replace")

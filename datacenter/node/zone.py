@@ -1,0 +1,158 @@
+"""One container as the compute node sees it: its folder, what it was told to be, and how its life goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from gevent.event import Event
+from gevent.lock import RLock
+
+Record = dict[str, Any]
+Hook = Callable[["Zone"], None]
+
+
+class Life(msgspec.Struct, kw_only=True):
+    """What happened to a zone's process; kept on disk so that a restarted agent knows it.
+
+    ``state`` is "stopped" (also before the first boot), "starting" or "running". Timestamps are ISO 8601 with ms.
+    """
+
+    state: str = "stopped"
+    pid: int | None = None
+    conmon_pid: int | None = None
+    boot_timestamp: str | None = None
+    exit_status: int | None = None
+    exit_timestamp: str | None = None
+    oom_killed: bool = False
+
+
+class Kept(msgspec.Struct):
+    """The content of ``zone.json``."""
+
+    vm: Record
+    life: Life
+
+
+class Zone:
+    """A container's folder and state. Everything that must outlive the agent is in ``zone.json``.
+
+    Paths are below the node's short home (see home.py), so unix sockets in them stay under 108 bytes.
+    """
+
+    def __init__(self, folder: Path, record: Record, life: Life | None = None) -> None:
+        self.uuid: str = record["uuid"]
+        self.folder = folder
+        self.record = record
+        """The VM payload of machine_create with all later updates."""
+        self.life = life or Life()
+        self.before_start: list[Hook] = []
+        """Called once each, after the container was made (conmon's attach socket accepts) and before its process
+        runs. Emptied by every boot; a hook that raises stops the boot."""
+        self.lock = RLock()
+        """Held by the one task that changes this zone's life."""
+        self.ended = Event()
+        """Set while no process runs; by then the log is complete and exit_status is known."""
+        self.started = Event()
+        """Set while the process runs."""
+        self._mark()
+
+    @classmethod
+    def load(cls, folder: Path) -> Zone:
+        """Read a zone back from disk. Raises FileNotFoundError or msgspec.DecodeError."""
+        kept = msgspec.json.decode((folder / "zone.json").read_bytes(), type=Kept)
+        return cls(folder, kept.vm, kept.life)
+
+    def save(self) -> None:
+        """Write ``zone.json`` so that it is always whole, whenever the agent dies."""
+        fresh = self.folder / "zone.json.new"
+        fresh.write_bytes(msgspec.json.encode(Kept(self.record, self.life)))
+        fresh.replace(self.folder / "zone.json")
+
+    def change_life(self, **fields: Any) -> None:
+        """Set fields of the life, write them down, then wake those who wait on ``started`` or ``ended``."""
+        for name, value in fields.items():
+            setattr(self.life, name, value)
+        self.save()
+        self._mark()
+
+    def _mark(self) -> None:
+        for event, wanted in ((self.started, self.running), (self.ended, self.life.state == "stopped")):
+            if wanted:
+                event.set()
+            else:
+                event.clear()
+
+    @property
+    def running(self) -> bool:
+        return self.life.state == "running"
+
+    @property
+    def pid(self) -> int | None:
+        """The container's init as the host sees it; None while nothing runs."""
+        return self.life.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        return self.life.exit_status
+
+    @property
+    def metadata(self) -> Record:
+        """internal_metadata: the ``docker:*`` keys."""
+        found: Record = self.record.get("internal_metadata") or {}
+        return found
+
+    @property
+    def linux(self) -> Record:
+        """The ``docker:linux`` options, decoded; {} when there are none."""
+        text = self.metadata.get("docker:linux")
+        decoded: Record = msgspec.json.decode(text) if isinstance(text, str) else (text or {})
+        return decoded
+
+    @property
+    def tty(self) -> bool:
+        return bool(self.metadata.get("docker:tty"))
+
+    @property
+    def open_stdin(self) -> bool:
+        return bool(self.metadata.get("docker:open_stdin"))
+
+    @property
+    def stdin_once(self) -> bool:
+        return bool(self.linux.get("StdinOnce"))
+
+    @property
+    def bundle(self) -> Path:
+        """The OCI bundle: config.json, conmon's pid files, ``attach`` socket and ``ctl`` fifo."""
+        return self.folder / "bundle"
+
+    @property
+    def rootfs(self) -> Path:
+        """The merged root. Mounted only from boot until the end; seen only inside the node's mount namespace."""
+        return self.folder / "rootfs"
+
+    @property
+    def upper(self) -> Path:
+        """What the container wrote over its image."""
+        return self.folder / "upper"
+
+    @property
+    def volumes(self) -> Path:
+        return self.folder / "volumes"
+
+    @property
+    def log_path(self) -> Path:
+        """conmon's k8s-file log; absent before the first boot."""
+        return self.folder / "stdio.log"
+
+    @property
+    def attach_socket(self) -> Path:
+        """SOCK_SEQPACKET; exists from container creation to its end."""
+        return self.bundle / "attach"
+
+    @property
+    def ctl_fifo(self) -> Path:
+        """conmon's control fifo: ``1 <rows> <cols>\\n`` sizes the console."""
+        return self.bundle / "ctl"

@@ -1,0 +1,78 @@
+"""The package store and its search."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from datacenter.restify import RestError
+from datacenter.services.papi import routes, schema, seeds
+from grammars import ldapfilter
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+
+Package = dict[str, Any]
+
+
+class Papi:
+    """The data center's packages. Sizes are MiB throughout, ``quota`` too; ``cpu_cap`` is percent of a core."""
+
+    def __init__(self, dc: DataCenter) -> None:
+        self._packages = dc.store.bucket("packages")
+        if not len(self._packages):
+            with dc.store.transaction():
+                for package in seeds.packages():
+                    self._packages.put(package["uuid"], package)
+        self.app: Flask = routes.make_app(self)
+
+    def get(self, package_uuid: str) -> Package | None:
+        return self._packages.get(package_uuid)
+
+    def search(self, terms: dict[str, Any], text: str | None = None) -> list[Package]:
+        """Packages that match an LDAP filter and every ``attribute=value`` term.
+
+        A term's value may carry ``*`` wildcards; a JSON array in it means any of its elements.
+        Raises 409 InvalidArgument when the filter cannot be read.
+        """
+        try:
+            parts: list[ldapfilter.Filter] = [ldapfilter.parse(text)] if text else []
+            parts.extend(_term(attribute, value) for attribute, value in terms.items())
+        except ldapfilter.FilterError as error:
+            raise RestError(409, "InvalidArgument", f"filter is invalid: {error}") from error
+        wanted = ldapfilter.And(tuple(parts))
+        return [package for package in self._packages.all() if wanted.matches(package)]
+
+    def create(self, given: dict[str, Any]) -> Package:
+        """Add a package; a uuid is chosen when none is given. Raises 409."""
+        package = schema.validate({"fss": given.get("cpu_cap"), "default": False, "v": 1, **given})
+        package = {"uuid": package.pop("uuid", None) or str(uuid.uuid4()), **package}
+        if package["uuid"] in self._packages:
+            raise RestError(409, "ConflictError", "A package with the given UUID already exists")
+        return self._packages.put(package["uuid"], package)
+
+    def update(self, package: Package, changes: dict[str, Any], *, force: bool = False) -> Package:
+        """Change a package; None removes an attribute. What VMs were sized by only changes by force."""
+        changed = [field for field, value in changes.items() if value != package.get(field)]
+        frozen = [field for field in changed if field in schema.IMMUTABLE and not force]
+        if frozen:
+            errors = [{"field": field, "code": "Invalid", "message": "is immutable"} for field in frozen]
+            raise RestError(409, "InvalidArgument", "Immutable update", errors)
+        return self._packages.put(package["uuid"], schema.validate({**package, **changes, "uuid": package["uuid"]}))
+
+    def delete(self, package_uuid: str) -> None:
+        self._packages.delete(package_uuid)
+
+
+def _term(attribute: str, value: Any) -> ldapfilter.Filter:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if text.startswith("["):
+        try:
+            choices = json.loads(text)
+        except ValueError as error:
+            raise ldapfilter.FilterError(f"{attribute} is no JSON array") from error
+        return ldapfilter.Or(tuple(ldapfilter.attribute_filter(attribute, str(choice)) for choice in choices))
+    return ldapfilter.attribute_filter(attribute, text)

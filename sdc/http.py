@@ -1,0 +1,137 @@
+"""One HTTP client per SDC service: pooled, with deadlines, retries where they are safe, and typed errors.
+
+Facts: sdc-apis 0.2 (manners), 0.4 (what may be retried).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+
+from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
+
+request_id: ContextVar[str] = ContextVar("sdc_request_id", default="")
+"""The id that every request carries to the services; set once per Docker call."""
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+LONG_SECONDS = 3610.0
+_SAFE = frozenset({"GET", "HEAD"})
+_TRIES = 4
+
+Query = Mapping[str, Any]
+
+
+class ServiceClient:
+    """Base of all clients. GET and HEAD are tried again on a lost connection or a 503; nothing else is."""
+
+    service = "sdc"
+    accept_version = "*"
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.update({"Accept": "application/json", "User-Agent": "triton-docker-gateway"})
+        if self.accept_version != "*":
+            self._session.headers["Accept-Version"] = self.accept_version
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=64, pool_block=False)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = READ_SECONDS,
+        stream: bool = False,
+    ) -> requests.Response:
+        """Send one request and return the response of a 2xx.
+
+        ``body`` is sent as JSON, ``data`` as it is. Raises SdcError with the service's own code, SdcUnavailable
+        when it cannot be reached, SdcTimeout when ``timeout`` seconds pass without an answer.
+        """
+        sent = {"x-request-id": request_id.get()} if request_id.get() else {}
+        sent.update(headers or {})
+        if body is not None:
+            data = msgspec.json.encode(body)
+            sent["Content-Type"] = "application/json"
+        for attempt in range(1, _TRIES + 1):
+            last = attempt == _TRIES or method not in _SAFE
+            try:
+                response = self._session.request(
+                    method,
+                    self.url + path,
+                    params={k: v for k, v in (query or {}).items() if v is not None},
+                    data=data,
+                    headers=sent,
+                    timeout=(CONNECT_SECONDS, timeout),
+                    stream=stream,
+                    allow_redirects=False,
+                )
+            except requests.exceptions.Timeout as error:
+                raise SdcTimeout(self.service, 504, "Timeout", f"no answer in {timeout:g} s") from error
+            except requests.exceptions.RequestException as error:
+                if last:
+                    raise SdcUnavailable(self.service, 503, "ServiceUnavailable", str(error)) from error
+            else:
+                if response.status_code < 300:
+                    return response
+                if response.status_code != 503 or last:
+                    raise self._error(response)
+            time.sleep(random.uniform(0.1, 0.2) * 2**attempt)  # noqa: S311 - jitter
+        raise AssertionError("unreachable")
+
+    def _error(self, response: requests.Response) -> SdcError:
+        code, message, errors = "InternalError", f"HTTP {response.status_code}", None
+        try:
+            body = msgspec.json.decode(response.content)
+            code, message, errors = body.get("code", code), body.get("message", message), body.get("errors")
+        except (msgspec.DecodeError, AttributeError):
+            pass  # not the service speaking: a proxy, or a crash page
+        kind = SdcUnavailable if response.status_code == 503 else SdcError
+        return kind(self.service, response.status_code, code, message, errors)
+
+    def get(self, path: str, *, query: Query | None = None, timeout: float = READ_SECONDS) -> Any:
+        return _json(self.send("GET", path, query=query, timeout=timeout))
+
+    def post(self, path: str, *, query: Query | None = None, body: Any = None, timeout: float = READ_SECONDS) -> Any:
+        return _json(self.send("POST", path, query=query, body={} if body is None else body, timeout=timeout))
+
+    def put(self, path: str, *, query: Query | None = None, body: Any = None) -> Any:
+        return _json(self.send("PUT", path, query=query, body={} if body is None else body))
+
+    def delete(self, path: str, *, query: Query | None = None) -> Any:
+        return _json(self.send("DELETE", path, query=query))
+
+    def count(self, path: str, header: str, *, query: Query | None = None) -> int:
+        """Number of matches of a list, by HEAD: no body travels."""
+        return int(self.send("HEAD", path, query=query).headers.get(header, 0))
+
+    def lines(self, response: requests.Response) -> Iterator[dict[str, Any]]:
+        """Decode a stream of JSON objects, one per line, as they arrive."""
+        try:
+            for line in response.iter_lines(chunk_size=None):
+                if line.strip():
+                    yield msgspec.json.decode(line)
+        except requests.exceptions.RequestException as error:
+            raise SdcUnavailable(self.service, 503, "StreamLost", str(error)) from error
+        finally:
+            response.close()
+
+
+def _json(response: requests.Response) -> Any:
+    content = response.content
+    return msgspec.json.decode(content) if content.strip() else None

@@ -1,0 +1,27 @@
+"""MAHI: accounts and their keys, read from a cache that is seconds behind UFDS. Facts: sdc-apis 11."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdc.http import ServiceClient
+
+AuthInfo = dict[str, Any]
+
+
+class Mahi(ServiceClient):
+    service = "mahi"
+
+    def get_account(self, login: str) -> AuthInfo:
+        """``{"account": {..., "keys": {md5 fingerprint: PEM}}, "roles": ...}``; 404 AccountDoesNotExist."""
+        info: AuthInfo = self.get("/accounts", query={"login": login})
+        return info
+
+    def get_account_by_uuid(self, uuid: str) -> AuthInfo:
+        info: AuthInfo = self.get(f"/accounts/{uuid}")
+        return info
+
+    def get_user(self, uuid: str) -> AuthInfo:
+        """A sub-user with its account; 404 UserIdDoesNotExist."""
+        info: AuthInfo = self.get(f"/users/{uuid}")
+        return info
