@@ -7,6 +7,7 @@ import shutil
 import stat
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 40
@@ -56,7 +57,7 @@ class Tree:
         self._last_fd = os.dup(self._root)
         self._stale = False
 
-    def __enter__(self) -> Tree:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -71,10 +72,19 @@ class Tree:
         It stays valid until the next call. Raises UnsafePath when a component is neither folder nor link.
         """
         if parts != self._last or self._stale:
-            fd = self._walk(parts)
-            os.close(self._last_fd)
-            self._last, self._last_fd, self._stale = parts, fd, False
+            self._keep(parts, self._walk(parts, make=True))
         return self._last_fd
+
+    def existing(self, parts: Parts) -> int | None:
+        """Return a descriptor of a folder if it is there, as ``directory`` does; make nothing."""
+        if parts == self._last and not self._stale:
+            return self._last_fd
+        try:
+            fd = self._walk(parts, make=False)
+        except (FileNotFoundError, UnsafePath):
+            return None
+        self._keep(parts, fd)
+        return fd
 
     def remove(self, fd: int, name: str) -> None:
         """Remove a name and everything below it, links not followed. ``fd`` stays valid."""
@@ -84,7 +94,11 @@ class Tree:
             shutil.rmtree(name, dir_fd=fd)
         self._stale = True
 
-    def _walk(self, parts: Parts) -> int:
+    def _keep(self, parts: Parts, fd: int) -> None:
+        os.close(self._last_fd)
+        self._last, self._last_fd, self._stale = parts, fd, False
+
+    def _walk(self, parts: Parts, *, make: bool) -> int:
         trail = [os.dup(self._root)]
         ahead = list(reversed(parts))
         links = 0
@@ -95,7 +109,7 @@ class Tree:
                     if len(trail) > 1:
                         os.close(trail.pop())
                 elif part not in ("", "."):
-                    fd = _enter(trail[-1], part)
+                    fd = _enter(trail[-1], part, make=make)
                     if fd is not None:
                         trail.append(fd)
                         continue
@@ -112,17 +126,19 @@ class Tree:
                 os.close(fd)
 
 
-def _enter(parent: int, name: str) -> int | None:
+def _enter(parent: int, name: str, *, make: bool) -> int | None:
     """Open a folder by its name, making it when there is none; None when the name is a symbolic link."""
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent)
     except FileNotFoundError:
+        if not make:
+            raise
         os.mkdir(name, 0o755, dir_fd=parent)
     except NotADirectoryError:
         info = os.lstat(name, dir_fd=parent)
         if stat.S_ISLNK(info.st_mode):
             return None
-        if not is_whiteout(info):
+        if not make or not is_whiteout(info):
             raise UnsafePath(f"not a folder: {name!r}") from None
         os.unlink(name, dir_fd=parent)
         os.mkdir(name, 0o755, dir_fd=parent)

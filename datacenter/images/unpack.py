@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import shutil
@@ -13,7 +14,7 @@ from typing import IO
 
 import zstandard
 
-from datacenter.images.compression import CHUNK, CorruptStream, decompressed
+from datacenter.images.compression import CHUNK, decompressed
 from datacenter.images.tree import Parts, Tree, UnsafePath, is_whiteout, make_opaque, parts_of
 
 _WHITEOUT = ".wh."
@@ -22,6 +23,15 @@ _AUFS = ".wh..wh."
 _NO_NAME = ("", ".", "..")
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PAX_XATTR = "SCHILY.xattr."
+_FAULTS_OF_THE_ARCHIVE = (
+    None,  # bz2's way to say that its stream is bad
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+)
 
 
 class LayerError(ValueError):
@@ -41,7 +51,7 @@ def unpack_layer(fileobj: IO[bytes], destination: Path, compression: str) -> Non
     try:
         source = decompressed(fileobj, compression)
         with (
-            tarfile.open(  # noqa: SIM115 - it is in a with statement
+            tarfile.open(
                 fileobj=source,
                 mode="r|",
                 bufsize=CHUNK,
@@ -54,12 +64,14 @@ def unpack_layer(fileobj: IO[bytes], destination: Path, compression: str) -> Non
             _Unpacker(tar, tree).run()
         while source.read(CHUNK):
             pass  # padding after the archive's end; checksums of the compression are there
+    except LayerError:
+        raise
     except (tarfile.TarError, zstandard.ZstdError, lzma.LZMAError) as error:
         raise LayerError(f"bad layer: {error}") from error
-    except (CorruptStream, UnsafePath, EOFError, OverflowError, UnicodeError) as error:
+    except (EOFError, OverflowError, ValueError) as error:
         raise LayerError(f"bad layer: {error}") from error
     except OSError as error:
-        if error.errno is None:  # bz2's way to say that its stream is bad
+        if error.errno in _FAULTS_OF_THE_ARCHIVE:
             raise LayerError(f"bad layer: {error}") from error
         raise
 
@@ -87,11 +99,13 @@ class _Unpacker:
 
     def run(self) -> None:
         while (entry := self._tar.next()) is not None:
-            self._tar.members.clear()  # else it remembers every entry of the layer
+            self._tar.members.clear()  # type: ignore[attr-defined]  # else it remembers every entry of the layer
             self._place(entry)
         # Only now: each file that is put into a folder changes the folder's time.
         for parts, mtime in self._folder_times.items():
-            os.utime(self._tree.directory(parts), ns=(mtime, mtime))
+            fd = self._tree.existing(parts)
+            if fd is not None:
+                os.utime(fd, ns=(mtime, mtime))
 
     def _place(self, entry: tarfile.TarInfo) -> None:
         parts = parts_of(entry.name)
@@ -112,6 +126,7 @@ class _Unpacker:
             self._make_folder(folder, name, entry)
             self._folder_times[parts] = _mtime(entry)
         else:
+            self._folder_times.pop(parts, None)
             self._replace(folder, name)
             self._make(folder, name, entry)
 
@@ -205,7 +220,15 @@ class _Unpacker:
         for key, value in entry.pax_headers.items():
             name = key.removeprefix(_PAX_XATTR)
             if name != key and (name.startswith("user.") or name == "security.capability"):
-                os.setxattr(fd, name, value.encode("utf-8", "surrogateescape"))
+                _set_attribute(fd, name, value.encode("utf-8", "surrogateescape"))
+
+
+def _set_attribute(fd: int, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(fd, name, value)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:  # tmpfs, for one, has no user.*; Docker goes on without, too
+            raise
 
 
 def _mtime(entry: tarfile.TarInfo) -> int:
