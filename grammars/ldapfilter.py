@@ -120,7 +120,7 @@ def parse(text: str) -> Filter:
 
 
 def attribute_filter(attribute: str, value: str) -> Match:
-    """The filter of one ``attribute=value`` search term, in which ``*`` is a wildcard and ``\\2a`` a star."""
+    r"""The filter of one ``attribute=value`` search term: ``*`` is a wildcard, ``\2a`` a star."""
     return Match(attribute, tuple(_unescape(piece) for piece in value.split("*")))
 
 

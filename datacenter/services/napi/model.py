@@ -1,0 +1,216 @@
+"""The networking side of the data center, as the other services use it."""
+
+from __future__ import annotations
+
+import uuid
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from datacenter.restify import not_found
+from datacenter.services.napi import blocks, networks, pools, routes
+from datacenter.services.napi.addresses import AddressSpace
+from datacenter.services.napi.errors import InUse, InvalidParameters, invalid, used_by
+from datacenter.services.napi.fabrics import Fabrics
+from datacenter.services.napi.networks import Network
+from datacenter.services.napi.nics import Nic, Nics
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+
+NIC_TAGS = ("admin", "external", "sdc_overlay")
+
+
+class Napi:
+    """Networks, nics, addresses and fabrics. Calls from other services cost no HTTP."""
+
+    def __init__(self, dc: DataCenter) -> None:
+        self.dc = dc
+        self._networks = dc.store.bucket("networks")
+        self._reserved = dc.store.bucket("reserved_ips")
+        self._tags = dc.store.bucket("nic_tags")
+        self._spaces: dict[str, AddressSpace] = {}
+        self._subnets = {network["uuid"]: IPv4Network(network["subnet"]) for network in self._networks.all()}
+        self.pools = pools.Pools(self)
+        self.nics = Nics(self)
+        self.fabrics = Fabrics(self)
+        if not len(self._networks):
+            self._seed()
+        self.app: Flask = routes.make_app(self)
+
+    # what VMAPI and CNAPI call
+
+    def network(self, network_uuid: str) -> Network | None:
+        """A network by uuid; ``admin`` is an alias of the admin network."""
+        if network_uuid == "admin":
+            return next(iter(self._networks.find(name="admin")), None)
+        return self._networks.get(network_uuid)
+
+    def pool(self, pool_uuid: str) -> Network | None:
+        return self.pools.get(pool_uuid)
+
+    def networks(self, **filters: Any) -> list[Network]:
+        """Networks by the filters of ``GET /networks``, e.g. ``provisionable_by``, ``name``, ``fabric``."""
+        return networks.select(self._networks.all(), filters)
+
+    def provision_nic(
+        self,
+        network_uuid: str,
+        *,
+        owner_uuid: str,
+        belongs_to_uuid: str,
+        cn_uuid: str | None,
+        primary: bool = False,
+        ip: str | None = None,
+    ) -> Nic:
+        """Give a VM a nic with an address on a network or pool. Raises 422, 507 SubnetFull.
+
+        Not to be called inside a transaction that may be rolled back: the address would stay taken.
+        """
+        return self.nics.create(
+            {
+                "network_uuid": network_uuid,
+                "owner_uuid": owner_uuid,
+                "belongs_to_uuid": belongs_to_uuid,
+                "belongs_to_type": "zone",
+                "cn_uuid": cn_uuid,
+                "primary": primary,
+                "ip": ip,
+            }
+        )
+
+    def release_nics(self, belongs_to_uuid: str) -> None:
+        """Delete all nics of a VM and free their addresses; harmless when there are none."""
+        self.nics.delete_of(belongs_to_uuid)
+
+    def ensure_default_fabric(self, owner_uuid: str) -> Network:
+        return self.fabrics.ensure_default(owner_uuid)
+
+    # networks
+
+    def nic_tags(self) -> list[dict[str, Any]]:
+        return self._tags.all()
+
+    def create_network(self, given: dict[str, Any]) -> Network:
+        """Make a physical network. Raises 422 InvalidParameters."""
+        network = networks.build(given, [known for known in self._networks.all() if not known.get("fabric")])
+        if not any(tag["name"] == network["nic_tag"] for tag in self._tags.all()):
+            raise InvalidParameters(invalid("nic_tag", "nic tag does not exist"))
+        return self.add_network(network)
+
+    def add_network(self, network: Network) -> Network:
+        self._subnets[network["uuid"]] = IPv4Network(network["subnet"])
+        return self._networks.put(network["uuid"], network)
+
+    def update_network(self, network: Network, changes: dict[str, Any]) -> Network:
+        """Change a network in place; its subnet, VLAN and nic tag stay. Raises 422 InvalidParameters."""
+        peers = [known for known in self._networks.all() if known.get("owner_uuid") == network.get("owner_uuid")]
+        changed = networks.build({**network, **changes}, peers)
+        self._spaces.pop(network["uuid"], None)
+        return self._networks.put(network["uuid"], {**network, **changed})
+
+    def delete_network(self, network_uuid: str) -> None:
+        """Delete a network without nics. Raises 422 InUse."""
+        users = [used_by("nic", nic["mac"]) for nic in self.nics.on(network_uuid)]
+        if users:
+            raise InUse("network must have no NICs provisioned", users)
+        holders = [used_by("network pool", pool["uuid"]) for pool in self.pools.holding(network_uuid)]
+        if holders:
+            raise InUse("network must not be in a pool", holders)
+        self._networks.delete(network_uuid)
+        self._spaces.pop(network_uuid, None)
+        self._subnets.pop(network_uuid, None)
+        for record in self._reserved.find(network_uuid=network_uuid):
+            self._reserved.delete(f"{network_uuid}/{record['ip']}")
+
+    # addresses
+
+    def subnet(self, network_uuid: str) -> IPv4Network:
+        return self._subnets[network_uuid]
+
+    def subnets(self) -> dict[str, IPv4Network]:
+        """Every network's subnet by the network's uuid."""
+        return dict(self._subnets)
+
+    def space(self, network_uuid: str) -> AddressSpace:
+        """The free and taken addresses of a network."""
+        if network_uuid not in self._spaces:
+            network = self._networks.get(network_uuid)
+            if network is None:
+                raise not_found("network not found")
+            taken = [record["ip"] for record in self._fixed(network)]
+            taken += [nic["ip"] for nic in self.nics.on(network_uuid)]
+            first, last = (int(IPv4Address(network[f"provision_{end}_ip"])) for end in ("start", "end"))
+            self._spaces[network_uuid] = AddressSpace(first, last, (int(IPv4Address(ip)) for ip in taken))
+        return self._spaces[network_uuid]
+
+    def give_back(self, network_uuid: str, ip: str) -> None:
+        if f"{network_uuid}/{ip}" not in self._reserved:
+            self.space(network_uuid).give_back(int(IPv4Address(ip)))
+
+    def ip(self, network: Network, ip: str) -> dict[str, Any]:
+        """What is known of one address: reserved, free, whose."""
+        return self.ips(network).get(ip) or _record(network["uuid"], ip)
+
+    def ips(self, network: Network) -> dict[str, dict[str, Any]]:
+        """Every address with a record, in order; the two beside the provision range always have one."""
+        first, last = (IPv4Address(network[f"provision_{end}_ip"]) for end in ("start", "end"))
+        subnet = self.subnet(network["uuid"])
+        beside = (str(address) for address in (first - 1, last + 1) if address in subnet)
+        found = {ip: _record(network["uuid"], ip) for ip in beside}
+        found.update((record["ip"], record) for record in self._fixed(network))
+        for nic in self.nics.on(network["uuid"]):
+            reserved = found.get(nic["ip"], {}).get("reserved", False)
+            found[nic["ip"]] = _record(network["uuid"], nic["ip"], nic, reserved=reserved)
+        return {ip: found[ip] for ip in sorted(found, key=IPv4Address)}
+
+    def reserve_ip(self, network: Network, ip: str, given: dict[str, Any], *, reserved: bool) -> dict[str, Any]:
+        """Keep an address out of provisioning, or let it in again."""
+        key = f"{network['uuid']}/{ip}"
+        space = self.space(network["uuid"])
+        if reserved:
+            space.claim(int(IPv4Address(ip)))
+            self._reserved.put(key, _record(network["uuid"], ip, given, reserved=True))
+        elif self._reserved.delete(key) and not any(nic["ip"] == ip for nic in self.nics.on(network["uuid"])):
+            space.give_back(int(IPv4Address(ip)))
+        return self.ip(network, ip)
+
+    def _fixed(self, network: Network) -> list[dict[str, Any]]:
+        """The addresses that never are a VM's: gateway, broadcast, and those an operator reserved."""
+        admin = self.dc.mahi.admin_uuid
+        holder = {"belongs_to_type": "other", "belongs_to_uuid": admin, "owner_uuid": admin}
+        own = [network.get("gateway"), str(self.subnet(network["uuid"]).broadcast_address)]
+        records = [_record(network["uuid"], ip, holder, reserved=True) for ip in own if ip]
+        return records + self._reserved.find(network_uuid=network["uuid"])
+
+    def _seed(self) -> None:
+        index, admin = self.dc.settings.index, self.dc.mahi.admin_uuid
+        resolvers = blocks.host_resolvers()
+        with self.dc.store.transaction():
+            for tag in NIC_TAGS:
+                self._tags.put(tag, {"mtu": 1500, "name": tag, "uuid": str(uuid.uuid4())})
+            for name, subnet in (("admin", blocks.admin(index)), ("external", blocks.external(index))):
+                gateway, first, last = blocks.provision_range(subnet)
+                self.create_network(
+                    {
+                        "name": name,
+                        "nic_tag": name,
+                        "subnet": str(subnet),
+                        "vlan_id": 0,
+                        "gateway": gateway,
+                        "provision_start_ip": first,
+                        "provision_end_ip": last,
+                        "resolvers": resolvers,
+                        "owner_uuids": [admin] if name == "admin" else None,
+                    }
+                )
+
+
+def _record(
+    network_uuid: str, ip: str, holder: dict[str, Any] | None = None, *, reserved: bool = False
+) -> dict[str, Any]:
+    """An address record; it is free unless it is reserved or somebody's."""
+    fields = ("belongs_to_type", "belongs_to_uuid", "owner_uuid")
+    held = {field: holder[field] for field in fields if holder.get(field)} if holder else {}
+    return {"ip": ip, "network_uuid": network_uuid, "reserved": reserved, "free": not (reserved or held), **held}

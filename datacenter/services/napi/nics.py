@@ -1,0 +1,276 @@
+"""Nics: who has which MAC and address on which network."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import defaultdict
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
+
+from datacenter.clock import iso
+from datacenter.restify import is_uuid, truthy
+from datacenter.services.napi.errors import InvalidParameters, Problem, SubnetFull, duplicate, invalid, missing, used_by
+from datacenter.services.napi.networks import Network, choices, provisionable, read_address
+
+if TYPE_CHECKING:
+    from datacenter.services.napi.model import Napi
+
+Nic = dict[str, Any]
+
+SPOOF_FLAGS = (
+    "allow_dhcp_spoofing",
+    "allow_ip_spoofing",
+    "allow_mac_spoofing",
+    "allow_restricted_traffic",
+    "allow_unfiltered_promisc",
+)
+LIST_PARAMS = frozenset(
+    [
+        "owner_uuid",
+        "belongs_to_uuid",
+        "belongs_to_type",
+        "nic_tag",
+        "network_uuid",
+        "state",
+        "cn_uuid",
+        "limit",
+        "offset",
+    ]
+)
+
+_OUI = "90:b8:d0"
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+_STATES = ("provisioning", "stopped", "running")
+_OWNERS = ("other", "server", "zone")
+_OF_NETWORK = (
+    "fabric",
+    "gateway",
+    "gateway_provisioned",
+    "internet_nat",
+    "mtu",
+    "netmask",
+    "nic_tag",
+    "resolvers",
+    "routes",
+    "vlan_id",
+)
+_OWN = ("belongs_to_type", "belongs_to_uuid", "owner_uuid", "state", "cn_uuid", *SPOOF_FLAGS)
+
+
+class Nics:
+    """The nic table, indexed by MAC and by what the nics belong to.
+
+    The stored document holds what is the nic's own; what comes of its network is joined when it is read.
+    """
+
+    def __init__(self, napi: Napi) -> None:
+        self._napi = napi
+        self._nics = napi.dc.store.bucket("nics")
+        self._by_owner: dict[str, list[str]] = defaultdict(list)
+        for nic in self._nics.all():
+            self._by_owner[nic["belongs_to_uuid"]].append(nic["mac"])
+
+    def get(self, mac: str) -> Nic | None:
+        """The nic of a MAC written with colons or without."""
+        nic = self._nics.get(read_mac(mac))
+        return None if nic is None else self._view(nic)
+
+    def of(self, belongs_to_uuid: str) -> list[Nic]:
+        """The nics of a VM or server, oldest first."""
+        return [self._view(nic) for nic in self._documents(belongs_to_uuid)]
+
+    def on(self, network_uuid: str) -> list[Nic]:
+        return [self._view(nic) for nic in self._nics.all() if nic.get("network_uuid") == network_uuid]
+
+    def search(self, params: dict[str, Any]) -> list[Nic]:
+        """Nics that pass all list filters, each a value or alternatives with commas."""
+        wanted = {field: choices(value) for field, value in params.items() if field not in ("limit", "offset")}
+        pool = self._nics.all()
+        if "belongs_to_uuid" in wanted:
+            pool = [nic for owner in wanted["belongs_to_uuid"] for nic in self._documents(owner)]
+        found = [
+            nic
+            for nic in map(self._view, pool)
+            if all(str(nic.get(field)) in values for field, values in wanted.items())
+        ]
+        start = int(params.get("offset", 0))
+        return found[start : start + int(params.get("limit", 1000))]
+
+    def create(self, given: dict[str, Any]) -> Nic:
+        """Make a nic; with a ``network_uuid`` (of a network or pool) it gets an address. Raises 422, 507."""
+        problems = _check(given)
+        mac = read_mac(given["mac"]) if given.get("mac") else self._new_mac()
+        if not _MAC.fullmatch(mac):
+            problems.append(invalid("mac", "invalid MAC address"))
+        elif mac in self._nics:
+            problems.append(duplicate("mac"))
+        if problems:
+            raise InvalidParameters(*problems)
+        now = iso()
+        nic: Nic = {
+            "belongs_to_type": given["belongs_to_type"],
+            "belongs_to_uuid": given["belongs_to_uuid"],
+            "mac": mac,
+            "owner_uuid": given["owner_uuid"],
+            "primary": truthy(given.get("primary")),
+            "state": "provisioning",
+            "created_timestamp": now,
+            "modified_timestamp": now,
+        }
+        nic.update((field, given[field]) for field in _OWN if given.get(field) is not None)
+        if given.get("network_uuid"):
+            nic.update(self._address(given))
+        with self._napi.dc.store.transaction():
+            self._by_owner[nic["belongs_to_uuid"]].append(mac)
+            self._put(nic)
+        return self._view(nic)
+
+    def update(self, mac: str, changes: dict[str, Any]) -> Nic:
+        """Change a nic, its network or address too; the old address is given back. Raises 422, 507."""
+        old = self._nics.get(read_mac(mac))
+        if old is None:
+            raise KeyError(mac)
+        problems = _check({**old, **changes})
+        if problems:
+            raise InvalidParameters(*problems)
+        nic = {**old, "modified_timestamp": iso()}
+        nic.update((field, changes[field]) for field in _OWN if field in changes)
+        nic["primary"] = truthy(changes.get("primary", old["primary"]))
+        moved = {"network_uuid", "ip"} & changes.keys()
+        if moved and any(changes[field] != old.get(field) for field in moved):
+            nic.update(
+                self._address({"ip": None, **nic, **changes} if "network_uuid" in changes else {**nic, **changes})
+            )
+            self._give_back(old)
+        with self._napi.dc.store.transaction():
+            if nic["belongs_to_uuid"] != old["belongs_to_uuid"]:
+                self._forget(old)
+                self._by_owner[nic["belongs_to_uuid"]].append(nic["mac"])
+            self._put(nic)
+        return self._view(nic)
+
+    def delete(self, mac: str) -> None:
+        nic = self._nics.delete(read_mac(mac))
+        if nic is not None:
+            self._forget(nic)
+            self._give_back(nic)
+
+    def delete_of(self, belongs_to_uuid: str) -> None:
+        """Delete every nic of a VM; harmless when it has none."""
+        with self._napi.dc.store.transaction():
+            for mac in tuple(self._by_owner.get(belongs_to_uuid, ())):
+                self.delete(mac)
+
+    def _documents(self, belongs_to_uuid: str) -> list[Nic]:
+        found = (self._nics.get(mac) for mac in self._by_owner.get(belongs_to_uuid, ()))
+        return [nic for nic in found if nic is not None]
+
+    def _put(self, nic: Nic) -> None:
+        """Store a nic; a primary one takes that from the others of its VM."""
+        if nic["primary"]:
+            for other in self._documents(nic["belongs_to_uuid"]):
+                if other["primary"] and other["mac"] != nic["mac"]:
+                    self._nics.update(other["mac"], primary=False)
+        self._nics.put(nic["mac"], nic)
+
+    def _forget(self, nic: Nic) -> None:
+        macs = self._by_owner[nic["belongs_to_uuid"]]
+        macs.remove(nic["mac"])
+        if not macs:
+            del self._by_owner[nic["belongs_to_uuid"]]
+
+    def _give_back(self, nic: Nic) -> None:
+        if "ip" in nic:
+            self._napi.give_back(nic["network_uuid"], nic["ip"])
+
+    def _address(self, given: dict[str, Any]) -> dict[str, str]:
+        """Choose network and address for a nic. Raises 422, 507."""
+        name, owner = given["network_uuid"], given["owner_uuid"]
+        networks = self._candidates(name)
+        if given.get("check_owner") not in (False, "false") and owner != self._napi.dc.mahi.admin_uuid:
+            networks = [network for network in networks if provisionable(network, owner)]
+            if not networks:
+                raise InvalidParameters(invalid("owner_uuid", "owner cannot provision on network"))
+        if given.get("ip") is not None:
+            return self._claim(networks[0], given["ip"], pool=networks[0]["uuid"] != name and name != "admin")
+        for network in networks:
+            address = self._napi.space(network["uuid"]).take()
+            if address is not None:
+                return {"network_uuid": network["uuid"], "ip": str(IPv4Address(address))}
+        if len(networks) == 1:
+            raise SubnetFull(networks[0]["uuid"])
+        raise InvalidParameters(invalid("network_uuid", "all networks in pool are full"))
+
+    def _candidates(self, name: str) -> list[Network]:
+        network = self._napi.network(name)
+        if network is not None:
+            return [network]
+        pool = self._napi.pool(name)
+        members = [self._napi.network(uuid) for uuid in pool["networks"]] if pool else []
+        found = [member for member in members if member is not None]
+        if not found:
+            raise InvalidParameters(invalid("network_uuid", "network does not exist"))
+        return found
+
+    def _claim(self, network: Network, ip: Any, *, pool: bool) -> dict[str, str]:
+        if pool:
+            raise InvalidParameters(invalid("ip", "IP cannot be specified with a network pool"))
+        address = read_address(ip)
+        if address is None:
+            raise InvalidParameters(invalid("ip", "invalid IP address"))
+        if address not in self._napi.subnet(network["uuid"]):
+            raise InvalidParameters(invalid("ip", "ip cannot be outside subnet"))
+        if not self._napi.space(network["uuid"]).claim(int(address)):
+            holder = self._napi.ip(network, str(address))
+            if "belongs_to_uuid" in holder:
+                raise InvalidParameters(
+                    {"field": "ip", **used_by(holder["belongs_to_type"], holder["belongs_to_uuid"])}
+                )
+        return {"network_uuid": network["uuid"], "ip": str(address)}
+
+    def _view(self, nic: Nic) -> Nic:
+        network = self._napi.network(nic["network_uuid"]) if "network_uuid" in nic else None
+        if network is None:
+            return dict(nic)
+        view = {field: value for field, value in nic.items() if field not in ("network_uuid", "cn_uuid")}
+        view.update((field, network[field]) for field in _OF_NETWORK if field in network)
+        if "vnet_id" in network:
+            view["nic_tag"] = f"{network['nic_tag']}/{network['vnet_id']}"
+        view["network_uuid"] = nic["network_uuid"]
+        if "cn_uuid" in nic:
+            view["cn_uuid"] = nic["cn_uuid"]
+        return view
+
+    def _new_mac(self) -> str:
+        while True:
+            mac = f"{_OUI}:{secrets.token_bytes(3).hex(':')}"
+            if mac not in self._nics:
+                return mac
+
+
+def read_mac(text: str) -> str:
+    """A MAC with colons in lower case, from any of the forms NAPI takes."""
+    digits = text.lower().replace(":", "").replace("-", "")
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+def _check(given: dict[str, Any]) -> list[Problem]:
+    problems = []
+    kind = given.get("belongs_to_type")
+    if kind is None:
+        problems.append(missing("belongs_to_type"))
+    elif kind not in _OWNERS:
+        problems.append(invalid("belongs_to_type", 'must be one of: "other", "server", "zone"'))
+    for field in ("belongs_to_uuid", "owner_uuid"):
+        if not given.get(field):
+            problems.append(missing(field))
+        elif not is_uuid(given[field]):
+            problems.append(invalid(field, "invalid UUID"))
+    if given.get("state") is not None and given["state"] not in _STATES:
+        problems.append(invalid("state", 'must be one of: "provisioning", "stopped", "running"'))
+    if given.get("cn_uuid") is not None and not is_uuid(given["cn_uuid"]):
+        problems.append(invalid("cn_uuid", "invalid UUID"))
+    if given.get("ip") is not None and not given.get("network_uuid"):
+        problems.append(missing("network_uuid"))
+    return problems

@@ -1,0 +1,258 @@
+"""NAPI's routes for tags, networks, pools, nics and addresses."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, request
+
+from datacenter.restify import RestError, encode, is_uuid, not_found, params, reply, service, truthy
+from datacenter.services.napi import fabric_routes, networks, nics, pools
+from datacenter.services.napi.errors import InvalidParameters, invalid, missing, strict
+from datacenter.services.napi.networks import Network, provisionable, read_address
+
+if TYPE_CHECKING:
+    from datacenter.services.napi.model import Napi
+    from datacenter.services.napi.nics import Nic
+
+_NIC_PARAMS = frozenset(
+    (
+        "mac",
+        "primary",
+        "network_uuid",
+        "ip",
+        "nic_tag",
+        "vlan_id",
+        "nic_tags_available",
+        "check_owner",
+        "reserved",
+        "owner_uuid",
+        "belongs_to_type",
+        "belongs_to_uuid",
+        "state",
+        "cn_uuid",
+        "nic_tags_provided",
+        "model",
+        *nics.SPOOF_FLAGS,
+    )
+)
+
+
+def make_app(napi: Napi) -> Flask:
+    app = service("napi", "Triton Networking API")
+
+    @app.get("/ping")
+    def ping() -> Response:
+        config = {"fabrics_enabled": True, "subnet_alloc_enabled": True}
+        return reply({"config": config, "healthy": True, "services": {"moray": "online"}, "status": "OK"})
+
+    @app.get("/nic_tags")
+    def list_nic_tags() -> Response:
+        return reply(napi.nic_tags())
+
+    @app.get("/nic_tags/<name>")
+    def get_nic_tag(name: str) -> Response:
+        for tag in napi.nic_tags():
+            if tag["name"] == name:
+                return tagged(tag)
+        raise not_found("nic tag not found")
+
+    _network_routes(app, napi)
+    _pool_routes(app, napi)
+    _nic_routes(app, napi)
+    _address_routes(app, napi)
+    fabric_routes.add_routes(app, napi)
+    return app
+
+
+def tagged(document: dict[str, Any]) -> Response:
+    """A 200 reply with the document's Etag. Raises 412 when the caller asked for another version."""
+    etag = f"{zlib.crc32(encode(document)):08X}"
+    return reply(document, Etag=etag)
+
+
+def check_version(document: dict[str, Any]) -> None:
+    """Honour If-Match before a change. Raises 412 PreconditionFailed."""
+    wanted = request.headers.get("If-Match")
+    etag = f"{zlib.crc32(encode(document)):08X}"
+    if wanted is not None and wanted.strip('"') not in ("*", etag):
+        raise RestError(412, "PreconditionFailed", f"if-match '{wanted}' didn't match etag '{etag}'")
+
+
+def _network_routes(app: Flask, napi: Napi) -> None:
+    @app.get("/networks")
+    def list_networks() -> Response:
+        bag = params()
+        strict(bag, networks.LIST_PARAMS)
+        return reply(napi.networks(**bag))
+
+    @app.post("/networks")
+    def create_network() -> Response:
+        bag = params()
+        strict(bag, networks.SETTABLE)
+        return tagged(napi.create_network(bag))
+
+    @app.get("/networks/<uuid>")
+    def get_network(uuid: str) -> Response:
+        return tagged(_allowed(_network(napi, uuid), "network"))
+
+    @app.put("/networks/<uuid>")
+    def update_network(uuid: str) -> Response:
+        network, bag = _network(napi, uuid), request.get_json(force=True, silent=True) or {}
+        strict(bag, networks.CHANGEABLE)
+        check_version(network)
+        return tagged(napi.update_network(network, bag))
+
+    @app.delete("/networks/<uuid>")
+    def delete_network(uuid: str) -> Response:
+        network = _network(napi, uuid)
+        check_version(network)
+        napi.delete_network(network["uuid"])
+        return reply(None, 204)
+
+
+def _pool_routes(app: Flask, napi: Napi) -> None:
+    @app.get("/network_pools")
+    def list_pools() -> Response:
+        bag = params()
+        strict(bag, networks.POOL_PARAMS)
+        return reply(napi.pools.select(bag))
+
+    @app.post("/network_pools")
+    def create_pool() -> Response:
+        bag = params()
+        strict(bag, pools.SETTABLE)
+        return tagged(napi.pools.put(bag))
+
+    @app.get("/network_pools/<uuid>")
+    def get_pool(uuid: str) -> Response:
+        return tagged(_allowed(_pool(napi, uuid), "network pool"))
+
+    @app.put("/network_pools/<uuid>")
+    def update_pool(uuid: str) -> Response:
+        pool, bag = _pool(napi, uuid), params()
+        strict(bag, pools.SETTABLE)
+        check_version(pool)
+        return tagged(napi.pools.put({**pool, **bag, "uuid": uuid}))
+
+    @app.delete("/network_pools/<uuid>")
+    def delete_pool(uuid: str) -> Response:
+        check_version(_pool(napi, uuid))
+        napi.pools.delete(uuid)
+        return reply(None, 204)
+
+
+def _nic_routes(app: Flask, napi: Napi) -> None:
+    @app.get("/nics")
+    def list_nics() -> Response:
+        bag = params()
+        strict(bag, nics.LIST_PARAMS)
+        return reply(napi.nics.search(bag))
+
+    @app.post("/nics")
+    def create_nic() -> Response:
+        bag = params()
+        strict(bag, _NIC_PARAMS)
+        return tagged(napi.nics.create(bag))
+
+    @app.post("/networks/<network_uuid>/nics")
+    def provision_nic(network_uuid: str) -> Response:
+        if napi.network(network_uuid) is None and napi.pool(network_uuid) is None:
+            raise not_found("network not found")
+        bag = params()
+        strict(bag, _NIC_PARAMS)
+        return tagged(napi.nics.create(bag))
+
+    @app.get("/nics/<mac>")
+    def get_nic(mac: str) -> Response:
+        return tagged(_nic(napi, mac))
+
+    @app.put("/nics/<mac>")
+    def update_nic(mac: str) -> Response:
+        nic, bag = _nic(napi, mac), params()
+        strict(bag, _NIC_PARAMS)
+        check_version(nic)
+        del bag["mac"]
+        return tagged(napi.nics.update(nic["mac"], bag))
+
+    @app.delete("/nics/<mac>")
+    def delete_nic(mac: str) -> Response:
+        nic = _nic(napi, mac)
+        check_version(nic)
+        napi.nics.delete(nic["mac"])
+        return reply(None, 204)
+
+
+def _address_routes(app: Flask, napi: Napi) -> None:
+    @app.get("/networks/<uuid>/ips")
+    def list_ips(uuid: str) -> Response:
+        return reply(list(napi.ips(_network(napi, uuid)).values()))
+
+    @app.get("/networks/<uuid>/ips/<ip>")
+    def get_ip(uuid: str, ip: str) -> Response:
+        network = _network(napi, uuid)
+        return tagged(napi.ip(network, _address(napi, network, ip)))
+
+    @app.put("/networks/<uuid>/ips/<ip>")
+    def update_ip(uuid: str, ip: str) -> Response:
+        network, bag = _network(napi, uuid), params()
+        address = _address(napi, network, ip)
+        reserved = truthy(bag.get("reserved")) and not truthy(bag.get("free"))
+        return tagged(napi.reserve_ip(network, address, bag, reserved=reserved))
+
+    @app.get("/search/ips")
+    def search_ips() -> Response:
+        text = request.args.get("ip")
+        if text is None:
+            raise InvalidParameters(missing("ip"))
+        address = read_address(text)
+        if address is None:
+            raise InvalidParameters(invalid("ip", "invalid IP address"))
+        belonging = request.args.get("belongs_to_type")
+        homes = [napi.network(uuid) for uuid, subnet in napi.subnets().items() if address in subnet]
+        if not homes:
+            raise not_found("No networks found containing that IP address")
+        found = [napi.ip(network, str(address)) for network in homes if network]
+        return reply([ip for ip in found if belonging in (None, ip.get("belongs_to_type"))])
+
+
+def _network(napi: Napi, uuid: str) -> Network:
+    network = napi.network(uuid)
+    if network is None:
+        raise not_found("network not found")
+    return network
+
+
+def _pool(napi: Napi, uuid: str) -> Network:
+    pool = napi.pool(uuid)
+    if pool is None:
+        raise not_found("network pool not found")
+    return pool
+
+
+def _allowed(document: Network, kind: str) -> Network:
+    owner = request.args.get("provisionable_by")
+    if owner is None:
+        return document
+    if not is_uuid(owner):
+        raise InvalidParameters(invalid("provisionable_by", "invalid UUID"))
+    if not provisionable(document, owner):
+        raise RestError(403, "NotAuthorized", f"owner cannot provision on {kind}")
+    return document
+
+
+def _nic(napi: Napi, mac: str) -> Nic:
+    nic = napi.nics.get(mac)
+    if nic is None:
+        raise not_found("nic not found")
+    return nic
+
+
+def _address(napi: Napi, network: Network, ip: str) -> str:
+    address = read_address(ip)
+    if address is None:
+        raise InvalidParameters(invalid("ip", "invalid IP address"))
+    if address not in napi.subnet(network["uuid"]):
+        raise not_found("IP not found")
+    return str(address)
