@@ -44,6 +44,14 @@ class Account:
     """The account's own provision limits for this data center (UFDS ``capilimit`` form)."""
 
 
+class Task(Protocol):
+    """A greenlet with an owner, who joins or kills it."""
+
+    def kill(self) -> None: ...
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+
 class Duplex(Protocol):
     """Both directions of a hijacked connection, in bytes."""
 
@@ -79,11 +87,13 @@ class RawReply(Reply):
 class StreamReply(Reply):
     """A reply that goes out piece by piece, its headers at once.
 
-    ``items`` yields JSON values (``json=True``, one line each) or bytes. It is closed when the client leaves.
+    ``items`` yields JSON values (``json=True``, each followed by ``end``) or bytes. It is closed when the client
+    leaves.
     """
 
     items: Iterator[Any]
     json: bool = True
+    end: bytes = b"\n"
     content_type: str = "application/json"
 
 
@@ -130,6 +140,8 @@ class Call:
     config: TritonSettings = field(default=None, repr=False)  # type: ignore[assignment]
     provision: Callable[[dict[str, Any]], dict[str, Any]] = field(default=lambda payload: payload, repr=False)
     """Runs the chain's ``provision`` moment over a finished payload; translators call it before they submit."""
+    spawn: Callable[..., Task] = field(default=None, repr=False)  # type: ignore[assignment]
+    """Starts a function in a greenlet of its own that keeps the call's context; the caller owns what it gets."""
     undo: list[Callable[[], None]] = field(default_factory=list, repr=False)
     """Run in reverse when the call fails: what to take back so that nothing half-made stays."""
 

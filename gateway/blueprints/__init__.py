@@ -1,0 +1,11 @@
+"""One module per Docker resource; a handler parses, calls its use case and shapes the reply."""
+
+from __future__ import annotations
+
+from gateway.blueprints.binding import Resource
+from gateway.blueprints.containers import containers
+from gateway.blueprints.execs import execs
+from gateway.blueprints.images import images
+from gateway.blueprints.system import system
+
+RESOURCES: tuple[Resource, ...] = (system, containers, execs, images)

@@ -32,7 +32,7 @@ class Database:
             try:
                 return self._db.execute(sql, values)
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) and "busy" not in str(error) or time.monotonic() > end:
+                if ("locked" not in str(error) and "busy" not in str(error)) or time.monotonic() > end:
                     raise
             time.sleep(pause)
             pause = min(pause * 2, 0.05)

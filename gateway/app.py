@@ -1,0 +1,137 @@
+"""Make the gateway's WSGI application: the only place where everybody meets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, Map
+
+from gateway import log
+from gateway import settings as settings_module
+from gateway.blueprints import RESOURCES
+from gateway.blueprints.binding import House, Resource, encode_json, refused
+from gateway.errors import DockerError, NotModified
+from gateway.front import COMMON_HEADERS, FrontDoor
+from gateway.operations import OPERATIONS
+from gateway.pipeline import Pipeline
+from gateway.settings import Settings
+from gateway.state import State
+from gateway.versions import FLOOR, ApiVersion
+from sdc import DataCenterClients
+
+logger = structlog.get_logger("gateway")
+
+
+class NameConverter(BaseConverter):
+    """A container, image or volume name: may hold slashes, colons and digests; fixed routes win over it."""
+
+    regex = ".+?"
+    part_isolating = False
+    weight = 200
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map)
+
+
+class Gateway(Flask):
+    """The Flask app together with what must outlive single requests."""
+
+    house: House
+    front: FrontDoor
+
+    def shortcut(self, method: str, uri: str) -> bytes | None:
+        """Answer what needs neither framework nor identity; the worker asks before it builds an environ."""
+        return self.front.shortcut(method, uri)
+
+
+def create_app(settings: Settings, *, services: DataCenterClients | None = None) -> Gateway:
+    """Build the application from settings; raises ValueError when the chain cannot be built.
+
+    ``services`` replaces the SDC clients that the settings' URLs would give (tests).
+    """
+    app = Gateway("gateway", static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    app.url_map.converters["name"] = NameConverter
+    urls = {name: getattr(settings.services, name) for name in settings.services.__struct_fields__}
+    app.house = House(
+        settings=settings,
+        pipeline=Pipeline.load(settings),
+        services=services or DataCenterClients.connect(urls),
+        state=State(Path(settings.state_dir)),
+    )
+    app.extensions["house"] = app.house
+    for resource in (*RESOURCES, _unhandled()):
+        resource.register(app)
+    app.register_error_handler(DockerError, _docker_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _crash)
+    app.after_request(_common_headers)
+    app.front = FrontDoor(app.wsgi_app, settings)
+    app.wsgi_app = app.front  # type: ignore[method-assign]
+    return app
+
+
+def _unhandled() -> Resource:
+    """Every operation without a handler, so that it answers with its name and not as an unknown page."""
+    handled = {name for resource in RESOURCES for name in resource.handled}
+    rest = Resource("refused")
+    for operation in OPERATIONS:
+        if operation.name not in handled and not operation.open:
+            rest.handles(operation.name, upload=True)(refused(operation))
+    return rest
+
+
+def _docker_error(error: DockerError) -> Response:
+    """Docker's form of an error; plain text for clients too old to read JSON."""
+    if isinstance(error, NotModified):
+        return Response(status=304, headers=error.headers)
+    version = _asked_version()
+    if version is not None and version < FLOOR:
+        return Response(f"{error.message}\n", status=error.status, content_type="text/plain; charset=utf-8")
+    body = encode_json({"message": error.message})
+    return Response(body, status=error.status, headers=error.headers, content_type="application/json")
+
+
+def _asked_version() -> ApiVersion | None:
+    try:
+        return ApiVersion.parse((request.view_args or {}).get("api_version") or request.path.split("/", 2)[1][1:])
+    except ValueError:
+        return None
+
+
+def _http_error(error: HTTPException) -> Response:
+    """An unknown path or method is one and the same to Docker; anything else keeps its number."""
+    if error.code in {404, 405}:
+        return Response(encode_json({"message": "page not found"}), status=404, content_type="application/json")
+    message = encode_json({"message": error.description or error.name})
+    return Response(message, status=error.code or 500, content_type="application/json")
+
+
+def _crash(error: Exception) -> Response:
+    """A fault of ours: the client learns that and the request id, the log learns everything."""
+    request_id = request.environ.get("gateway.request_id", "")
+    logger.exception("unexpected error", path=request.path, method=request.method, exc_info=error)
+    body = encode_json({"message": f"internal error (request id {request_id})" if request_id else "internal error"})
+    return Response(body, status=500, content_type="application/json")
+
+
+def _common_headers(response: Response) -> Response:
+    for name, value in COMMON_HEADERS:
+        response.headers[name] = value
+    extra = g.get("reply_headers")
+    if extra:
+        response.headers.update(extra)
+    return response
+
+
+def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """Build the app from the settings file and the environment; gunicorn's entry point."""
+    settings = settings_module.load()
+    log.configure(settings.log_level)
+    return create_app(settings)

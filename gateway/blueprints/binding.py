@@ -1,0 +1,176 @@
+"""Binds a row of the operations table to its handler: request -> Call -> chain -> handler -> response.
+
+The only place where Flask's request is read and a Reply is turned into a response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+from flask import Blueprint, Flask, Response, current_app, request
+
+from gateway import body as bodies
+from gateway.call import Call, Duplex, HijackReply, Peer, RawReply, Reply, StreamReply
+from gateway.errors import InvalidParameter, TooLarge
+from gateway.operations import Operation, by_name
+from gateway.pipeline import Pipeline
+from gateway.settings import Settings
+from gateway.state import State
+from gateway.versions import negotiate
+from gateway.wire import peer as wire_peer
+from gateway.wire.hijack import HijackResponse
+from gateway.wire.ndjson import JsonLines, StreamResponse
+from gateway.wire.spawn import spawn
+from sdc import DataCenterClients
+
+MAX_JSON = 16 * 1024 * 1024
+"""Bytes of a JSON body; uploads have no limit here."""
+
+encode_json = msgspec.json.Encoder(decimal_format="number").encode
+
+Handler = Callable[[Call], Reply | None]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every call needs and nobody owns; kept in ``app.extensions["house"]``."""
+
+    settings: Settings
+    pipeline: Pipeline
+    services: DataCenterClients
+    state: State
+
+
+class Resource:
+    """The blueprint of one Docker resource; its routes are rows of the operations table."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.handled: list[str] = []
+        self._rules: list[tuple[Operation, Callable[..., Response]]] = []
+
+    def handles(self, name: str, *, model: Any = None, upload: bool = False) -> Callable[[Handler], Handler]:
+        """Make a function the handler of an operation.
+
+        ``model`` is the type of its JSON body; ``upload`` leaves the body unread, as ``call.upload``.
+        """
+        operation = by_name(name)
+
+        def bind(handler: Handler) -> Handler:
+            def view(**target: str) -> Response:
+                return _serve(operation, handler, target, model=model, upload=upload)
+
+            self._rules.append((operation, view))
+            self.handled.append(name)
+            return handler
+
+        return bind
+
+    def register(self, app: Flask) -> None:
+        """Register every route twice: as it is, and below ``/v<version>``."""
+        for prefix, name in (("", self.name), ("/v<api_version>", f"{self.name}-versioned")):
+            blueprint = Blueprint(name, __name__, url_prefix=prefix or None)
+            for operation, view in self._rules:
+                rule = operation.path.replace("{", "<name:").replace("}", ">")
+                blueprint.add_url_rule(
+                    rule,
+                    endpoint=operation.name.replace(".", "-"),
+                    view_func=view,
+                    methods=[operation.method],
+                    provide_automatic_options=False,
+                )
+            app.register_blueprint(blueprint)
+
+
+def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, model: Any, upload: bool) -> Response:
+    house: House = current_app.extensions["house"]
+    version = negotiate(target.pop("api_version", None))
+    call = Call(
+        request_id=request.environ.get("gateway.request_id", ""),
+        operation=operation,
+        version=version,
+        peer=_peer(),
+        method=request.method,
+        path=request.path,
+        target=target,
+        query=request.args.to_dict(flat=False),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        services=house.services,
+        state=house.state,
+        config=house.settings.triton,
+        spawn=spawn,
+    )
+    if upload:
+        call.upload = cast("Any", request.stream)
+    elif request.method in {"POST", "PUT"}:
+        call.body = _body(model)
+    reply = house.pipeline.run(call, lambda: handler(call) or Reply(status=204))
+    return respond(house.pipeline, call, reply)
+
+
+def _peer() -> Peer:
+    """Who is there: as the wire saw it, or nobody when the app is driven without one (tests)."""
+    seen = request.environ.get(wire_peer.PEER)
+    address = f"{request.environ.get('REMOTE_ADDR', '')}:{request.environ.get('REMOTE_PORT', '')}"
+    if seen is None:
+        return Peer(address=address, transport="tcp")
+    return Peer(address=address, transport=seen.transport, certificate=seen.certificate, uid=seen.uid)
+
+
+def _body(model: Any) -> Any:
+    length = request.content_length or 0
+    if length > MAX_JSON:
+        raise TooLarge(f"request body of {length} bytes is larger than the {MAX_JSON} bytes a JSON body may have")
+    data = request.stream.read(MAX_JSON + 1)
+    if len(data) > MAX_JSON:
+        raise TooLarge(f"request body is larger than the {MAX_JSON} bytes a JSON body may have")
+    if not data.strip():
+        return None if model is None else bodies.decode(b"{}", model)
+    if model is not None and request.mimetype not in {"", "application/json"}:
+        raise InvalidParameter(f"unsupported Content-Type header ({request.mimetype}): must be 'application/json'")
+    return bodies.decode(data, model)
+
+
+def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
+    """Turn what a handler answered into a response; long ones keep the chain's ``item`` and ``stream`` moments."""
+    if isinstance(reply, HijackReply):
+        session = reply.session
+
+        def run(stream: Duplex) -> None:
+            session(cast("Duplex", pipeline.open_stream(call, stream)))
+
+        return HijackResponse(run, reply.content_type, reply.headers)
+    if isinstance(reply, StreamReply):
+        if reply.json:
+            lines = JsonLines(pipeline.filter_items(call, reply.items), end=reply.end, headers=reply.headers)
+            lines.status_code = reply.status
+            return lines
+        chunks = cast("Iterator[bytes]", pipeline.open_stream(call, reply.items))
+        return StreamResponse(chunks, reply.content_type, reply.status, reply.headers)
+    if isinstance(reply, RawReply):
+        return Response(reply.data, status=reply.status, headers=reply.headers, content_type=reply.content_type)
+    value = reply.body
+    if isinstance(value, list):
+        value = list(pipeline.filter_items(call, value))
+    if value is None:
+        response = Response(b"", status=reply.status, headers=reply.headers)
+        del response.headers["Content-Type"]
+        return response
+    return Response(encode_json(value), status=reply.status, headers=reply.headers, content_type="application/json")
+
+
+def refused(operation: Operation) -> Handler:
+    """Make the handler of an operation that nobody handles: its refusal, or 501 with its name."""
+    from gateway.errors import DockerError, NotImplementedHere
+
+    def handler(call: Call) -> Reply:
+        if not operation.refusal:
+            raise NotImplementedHere(f"{operation.name} is not supported by this gateway")
+        error = DockerError(operation.refusal)
+        error.status = operation.status
+        raise error
+
+    return handler

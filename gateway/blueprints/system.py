@@ -1,0 +1,30 @@
+"""System: version, info, registry login."""
+
+from __future__ import annotations
+
+from gateway.blueprints.binding import Resource
+from gateway.call import Call, Reply
+from translators.system import auth, info, version
+
+system = Resource("system")
+
+
+@system.handles("system.version")
+def system_version(call: Call) -> Reply:
+    return Reply(body=version.version(call))
+
+
+@system.handles("system.info")
+def system_info(call: Call) -> Reply:
+    return Reply(body=info.info(call))
+
+
+@system.handles("system.auth", model=auth.AuthConfig)
+def system_auth(call: Call) -> Reply:
+    return Reply(body=auth.login(call, call.body))
+
+
+@system.handles("plugin.list")
+def plugin_list(call: Call) -> Reply:
+    """A data center has no plugins: the list is empty, and that is an honest answer."""
+    return Reply(body=[])

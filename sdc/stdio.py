@@ -1,0 +1,211 @@
+"""The compute node's stream sockets: exec, attach and logs. Facts: sdc-apis 5.
+
+A real node speaks one JSON object a line, text only. A node that advertises ``stdio-frames`` also speaks frames
+of ``[kind, 0, 0, 0, length as u32 big-endian]`` and raw bytes: kinds 1 and 2 are Docker's own stdcopy frames, so
+that what arrives can be passed on untouched. Connect exactly once: each connection runs the command again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+from sdc.errors import SdcUnavailable
+
+FRAMES = "frames/1"
+STDIN, STDOUT, STDERR, STDIN_END, RESIZE, END, DETACH = 0, 1, 2, 16, 17, 18, 19
+_HEADER = struct.Struct(">BxxxL")
+_BUFFER = 256 * 1024
+_CONNECT_SECONDS = 5.0
+
+
+class Console(Protocol):
+    """A connection to a process on a compute node."""
+
+    ended: dict[str, Any] | None
+    """What the node said at the end: ``{"code": n, "signal": s}``, with ``error`` when it never ran; else None."""
+
+    def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
+        """Yield output as it comes until the end.
+
+        ``framed`` keeps Docker's stdcopy headers, else bytes come bare. A yielded memoryview is only good until
+        the next one is asked for.
+        """
+
+    def send(self, data: bytes) -> None:
+        """Send bytes to the process's stdin."""
+
+    def end_stdin(self) -> None: ...
+
+    def resize(self, width: int, height: int) -> None: ...
+
+    def detach(self) -> None:
+        """Leave; the process goes on."""
+
+    def close(self) -> None: ...
+
+
+def connect(answer: dict[str, Any], *, tty: bool) -> Console:
+    """Connect to what docker-exec answered, in the framing it agreed to. Raises SdcUnavailable."""
+    try:
+        sock = socket.create_connection((answer["host"], int(answer["port"])), timeout=_CONNECT_SECONDS)
+    except OSError as error:
+        raise SdcUnavailable("cn-agent", 503, "ConnectError", str(error)) from error
+    sock.settimeout(None)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if answer.get("framing") == FRAMES:
+        return FrameConsole(sock)
+    return LineConsole(sock, tty=tty)
+
+
+class FrameConsole:
+    """Byte-exact framing, for nodes that offer it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.ended: dict[str, Any] | None = None
+
+    def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
+        buffer = bytearray(_BUFFER)
+        view = memoryview(buffer)
+        kept = 0  # bytes of an unfinished header or end frame, at the front of the buffer
+        rest = 0  # payload bytes of the current output frame still to come
+        while True:
+            got = self._receive(view[kept:])
+            if not got:
+                return
+            filled, at, run = kept + got, 0, 0
+            pieces: list[memoryview] = []
+            while at < filled:
+                if rest:
+                    size = min(rest, filled - at)
+                    if not framed:
+                        pieces.append(view[at : at + size])
+                    at, rest = at + size, rest - size
+                    continue
+                if filled - at < _HEADER.size:
+                    break
+                kind, length = _HEADER.unpack_from(buffer, at)
+                if kind in (STDOUT, STDERR):
+                    at, rest = at + _HEADER.size, length
+                    continue
+                if filled - at < _HEADER.size + length:
+                    break
+                if kind == END:
+                    self.ended = msgspec.json.decode(view[at + _HEADER.size : at + _HEADER.size + length])
+                    run = at
+                    break
+                raise SdcUnavailable("cn-agent", 502, "BadFrame", f"unknown frame kind {kind}")
+            else:
+                run = at
+            run = run or at
+            if framed and run:
+                yield view[:run]
+            elif pieces:
+                yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if self.ended is not None:
+                return
+            kept = filled - at
+            if kept:
+                buffer[:kept] = buffer[at:filled]
+
+    def _receive(self, view: memoryview) -> int:
+        try:
+            return self._sock.recv_into(view)
+        except OSError:
+            return 0  # the node is gone: the end without an end frame
+
+    def _send(self, kind: int, payload: bytes = b"") -> None:
+        self._sock.sendall(_HEADER.pack(kind, len(payload)) + payload)
+
+    def send(self, data: bytes) -> None:
+        self._send(STDIN, data)
+
+    def end_stdin(self) -> None:
+        self._send(STDIN_END)
+
+    def resize(self, width: int, height: int) -> None:
+        self._send(RESIZE, struct.pack(">HH", width, height))
+
+    def detach(self) -> None:
+        self._send(DETACH)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class LineConsole:
+    """The real node's protocol: JSON lines, text only, so bytes that are not UTF-8 are lost on the way."""
+
+    def __init__(self, sock: socket.socket, *, tty: bool) -> None:
+        self._sock = sock
+        self._tty = tty
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.ended: dict[str, Any] | None = None
+
+    def messages(self, over: Callable[[], bool] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the node's messages; lines that are none are skipped.
+
+        ``over`` is asked after each second of silence and ends the stream when it is true: a real node follows
+        the log of a stopped VM for ever.
+        """
+        pending = b""
+        self._sock.settimeout(1.0 if over else None)
+        while True:
+            try:
+                data = self._sock.recv(_BUFFER)
+            except TimeoutError:
+                if over is not None and over():
+                    return
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                try:
+                    message = msgspec.json.decode(line)
+                except msgspec.DecodeError:
+                    continue
+                if isinstance(message, dict):
+                    yield message
+
+    def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
+        for message in self.messages():
+            kind = message.get("type")
+            if kind == "end":
+                self.ended = message.get("data") or {}
+                return
+            if kind in {"stdout", "stderr", "tty"}:
+                payload = str(message.get("data", "")).encode()
+                header = _HEADER.pack(STDERR if kind == "stderr" else STDOUT, len(payload))
+                yield header + payload if framed else payload
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._sock.sendall(msgspec.json.encode(message) + b"\r\n")
+
+    def send(self, data: bytes) -> None:
+        text = self._decoder.decode(data)
+        if text:
+            self._send({"type": "tty" if self._tty else "stdin", "data": text})
+
+    def end_stdin(self) -> None:
+        self._send({"type": "end"})
+
+    def resize(self, width: int, height: int) -> None:
+        self._send({"type": "tty", "resize": {"w": width, "h": height}})
+
+    def detach(self) -> None:
+        """The real node knows only the keys: ^P and ^Q, each alone in a message."""
+        if self._tty:
+            self._send({"type": "tty", "data": "\x10"})
+            self._send({"type": "tty", "data": "\x11"})
+
+    def close(self) -> None:
+        self._sock.close()

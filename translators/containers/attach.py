@@ -1,0 +1,107 @@
+"""Attach: the client's connection joined to a container's first process."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gateway.call import Call, Duplex, HijackReply
+from gateway.errors import Conflict, InvalidParameter, NotImplementedHere
+from sdc.stdio import Console
+from translators.capabilities import capabilities
+from translators.containers import detach_keys
+from translators.containers.console import is_tty, join, open_console, stdin_once
+from translators.containers.lookup import docker_id, find_container
+from translators.containers.sizes import console_sizes
+from translators.errors import speaking_docker
+
+Vm = dict[str, Any]
+_SETTLE_SECONDS = 15.0
+
+
+def attach(call: Call, ref: str) -> HijackReply:
+    """Join a client to a container, running or about to be.
+
+    Where the node advertises ``attach-before-start`` the console is connected before the client is told, so a
+    start that follows loses no output. A real node answers only once the VM runs, so there the client is told
+    first and the console is opened beside the start.
+
+    Docker: POST /containers/{id}/attach   SDC: CNAPI docker-exec AttachConsole
+    """
+    vm = find_container(call, ref)
+    keys = detach_keys.parse(call.arg("detachKeys"))
+    stdin = call.flag("stdin") and bool(vm.get("internal_metadata", {}).get("docker:open_stdin", False))
+    if not vm.get("server_uuid"):
+        raise Conflict(f"container {docker_id(vm)} is not placed on a compute node yet")
+    tty = is_tty(vm)
+    command = {
+        "Cmd": ["AttachConsole"],
+        "AttachConsole": True,
+        "AttachStdin": stdin,
+        "AttachStdout": call.flag("stdout"),
+        "AttachStderr": call.flag("stderr"),
+        "Tty": tty,
+        "Logs": call.flag("logs"),
+        "Stream": call.flag("stream"),
+        "Container": vm["uuid"],
+    }
+    early = "attach-before-start" in capabilities(call)
+    console = open_console(call, vm, command, tty=tty) if early else None
+
+    def run(client: Duplex) -> None:
+        joined = console or open_console(call, vm, command, tty=tty)
+        if joined is None:
+            return
+        with console_sizes.attached(vm["uuid"], joined):
+            join(call, client, joined, tty=tty, stdin=stdin, stdin_once=stdin_once(vm), keys=keys)
+        if not early:
+            _settle(call, vm, joined)
+
+    kind = "raw" if tty or call.version < (1, 42) else "multiplexed"
+    return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")
+
+
+def _settle(call: Call, vm: Vm, console: Console) -> None:
+    """Hold the client until VMAPI knows that the VM stopped, or the CLI reports a wrong exit code (DOCKER-845)."""
+    if console.ended is None:
+        return
+    pause, end = 0.05, time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < end:
+        with speaking_docker("problem waiting for the container to stop"):
+            if call.services.vmapi.get_vm(vm["uuid"], vm["owner_uuid"])["state"] != "running":
+                return
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+def resize(call: Call, ref: str) -> None:
+    """Tell a container's terminal its size, in characters.
+
+    A real node takes sizes only over an attached stream: there the size goes to this worker's stream, or waits
+    for the next one.
+
+    Docker: POST /containers/{id}/resize   SDC: CNAPI docker-exec (capability console-resize)
+    """
+    width, height = size(call)
+    vm = find_container(call, ref)
+    if vm["state"] != "running":
+        raise Conflict(f"container {docker_id(vm)} is not running")
+    if "console-resize" in capabilities(call):
+        with speaking_docker("problem resizing the container's console"):
+            command = {"Resize": {"w": width, "h": height}}
+            call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
+    elif is_tty(vm):
+        console_sizes.resize(vm["uuid"], width, height)
+    else:
+        raise NotImplementedHere("only the console of a container with a tty has a size")
+
+
+def size(call: Call) -> tuple[int, int]:
+    """Read ``w`` and ``h``. Raises InvalidParameter."""
+    try:
+        width, height = int(call.arg("w")), int(call.arg("h"))
+    except ValueError as error:
+        raise InvalidParameter("invalid resize height or width: must be positive integers") from error
+    if not (0 <= width < 65536 and 0 <= height < 65536):
+        raise InvalidParameter("invalid resize height or width: out of range")
+    return width, height

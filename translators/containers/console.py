@@ -1,0 +1,96 @@
+"""Joining a client's connection to a process on a compute node, both ways."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.call import Call, Duplex
+from sdc.stdio import FRAMES, Console, connect
+from translators.capabilities import capabilities
+from translators.containers.detach_keys import KeyWatch
+from translators.errors import speaking_docker
+
+Vm = dict[str, Any]
+
+
+def open_console(call: Call, vm: Vm, command: dict[str, Any], *, tty: bool) -> Console | None:
+    """Ask the VM's node for a stream and connect to it; None when the node answers that there is none (detached).
+
+    Byte-exact framing is asked for when the data center advertises it. On a real node an attach to a VM that does
+    not run yet blocks here until it does, 60 s at most.
+
+    SDC: CNAPI POST /servers/:uuid/vms/:uuid/docker-exec, then the node's TCP socket
+    """
+    if "stdio-frames" in capabilities(call):
+        command = {**command, "Framing": FRAMES}
+    with speaking_docker("problem connecting to the container's console"):
+        answer = call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
+        return connect(answer, tty=tty) if "port" in answer else None
+
+
+def join(
+    call: Call, client: Duplex, console: Console, *, tty: bool, stdin: bool, stdin_once: bool, keys: bytes
+) -> None:
+    """Copy until the process ends or the client leaves; then the console is closed, the client is not.
+
+    The client's half-close ends the process's stdin, save with a tty or when stdin is to stay open for the next
+    client: then it ends the session, as with dockerd, and the process goes on.
+    """
+    reader = call.spawn(_pump_stdin, client, console, tty=tty, stdin_once=stdin_once, keys=keys) if stdin else None
+    try:
+        for chunk in console.output(framed=not tty):
+            client.write(chunk)
+    except OSError:
+        pass  # the client left: the process is none of its business any more
+    finally:
+        if reader is not None:
+            reader.kill()
+        console.close()
+
+
+def _pump_stdin(client: Duplex, console: Console, *, tty: bool, stdin_once: bool, keys: bytes) -> None:
+    watch = KeyWatch(keys) if tty else None
+    try:
+        while data := client.read(256 * 1024):
+            detached = False
+            if watch is not None:
+                data, detached = watch.feed(data)
+            if data:
+                console.send(data)
+            if detached:
+                console.detach()
+                return
+        if tty or not stdin_once:
+            console.detach()
+        else:
+            console.end_stdin()
+    except OSError:
+        pass  # one side is gone; the output loop notices and ends the session
+
+
+def is_tty(vm: Vm) -> bool:
+    return vm.get("internal_metadata", {}).get("docker:tty") in (True, "true")
+
+
+def stdin_once(vm: Vm) -> bool:
+    """Whether the container's stdin ends with its first client. Where nothing was recorded it does."""
+    try:
+        options = json.loads(vm.get("internal_metadata", {}).get("docker:linux") or "{}")
+    except ValueError:
+        return True
+    return bool(options.get("StdinOnce", True))
+
+
+def ended_code(console: Console) -> int | None:
+    """The exit code the node reported, or None when the connection was lost before."""
+    ended = console.ended
+    if ended is None:
+        return None
+    code = (ended.get("error") or {}).get("restCode")
+    if code in _START_FAILURES:
+        return _START_FAILURES[code]
+    return int(ended["code"]) if ended.get("code") is not None else None
+
+
+_START_FAILURES = {"InitNotFound": 127, "InitNotExecutable": 126, "InitFailed": 128}

@@ -1,0 +1,193 @@
+"""Exec: another process in a running container."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.call import Call, Duplex, HijackReply
+from gateway.errors import Conflict, InvalidParameter, NotFound, NotImplementedHere
+from gateway.state.exec_sessions import ExecSession
+from sdc.stdio import Console
+from translators.capabilities import capabilities
+from translators.containers import detach_keys
+from translators.containers.console import ended_code, join, open_console
+from translators.containers.lookup import docker_id, find_container
+from translators.errors import speaking_docker
+
+Vm = dict[str, Any]
+
+
+class ExecCreate(msgspec.Struct, kw_only=True):
+    """Body of POST /containers/{id}/exec."""
+
+    AttachStdin: bool = False
+    AttachStdout: bool = False
+    AttachStderr: bool = False
+    ConsoleSize: list[int] | None = None
+    """Height, width."""
+    DetachKeys: str = ""
+    Tty: bool = False
+    Detach: bool = False
+    Env: list[str] | None = None
+    Cmd: list[str] | None = None
+    Privileged: bool = False
+    User: str = ""
+    WorkingDir: str = ""
+
+
+class ExecStart(msgspec.Struct, kw_only=True):
+    """Body of POST /exec/{id}/start."""
+
+    Detach: bool = False
+    Tty: bool = False
+    ConsoleSize: list[int] | None = None
+
+
+def create(call: Call, ref: str, body: ExecCreate) -> str:
+    """Record an exec of a running container; nothing runs until it is started. Returns its id.
+
+    sdc-docker asked the node already here, so that an exec not started within 30 s was lost; this does not.
+
+    Docker: POST /containers/{id}/exec   SDC: VMAPI GET /vms
+    """
+    vm = _running(find_container(call, ref), ref)
+    if not body.Cmd:
+        raise InvalidParameter("No exec command specified")
+    detach_keys.parse(body.DetachKeys)
+    _refuse_unsupported(call, body)
+    config = msgspec.to_builtins(body)
+    return call.state.exec_sessions.create(call.owner.uuid, vm["uuid"], docker_id(vm), config).id
+
+
+def _running(vm: Vm, ref: str) -> Vm:
+    if vm["state"] != "running":
+        raise Conflict(f"container {docker_id(vm)} is not running")
+    if not vm.get("server_uuid"):
+        raise Conflict(f"container {ref} is not placed on a compute node yet")
+    return vm
+
+
+def _refuse_unsupported(call: Call, body: ExecCreate) -> None:
+    if body.Privileged:
+        raise NotImplementedHere("privileged exec is not supported: containers of a data center are never privileged")
+    asked = [name for name in ("Env", "User", "WorkingDir") if getattr(body, name)]
+    if asked and "exec-options" not in capabilities(call):
+        raise NotImplementedHere(
+            f"exec with {', '.join(asked)} needs the capability exec-options, which this data center does not have: "
+            "the process always gets the container's own environment, user and working directory"
+        )
+
+
+def _session(call: Call, session_id: str) -> ExecSession:
+    session = call.state.exec_sessions.get(call.owner.uuid, session_id)
+    if session is None:
+        raise NotFound(f"No such exec instance: {session_id}")
+    return session
+
+
+def start(call: Call, session_id: str, body: ExecStart) -> HijackReply | None:
+    """Run a created exec, joined to the client's connection; None when it runs detached.
+
+    Docker: POST /exec/{id}/start   SDC: CNAPI docker-exec
+    """
+    session = _session(call, session_id)
+    vm = _running(find_container(call, session.container_id), session.container_id)
+    if not call.state.exec_sessions.claim(session.id):
+        raise Conflict(f"Error: Exec command {session.id} has already run")
+    config = session.config
+    command = {
+        **{key: config[key] for key in ("Cmd", "Tty", "AttachStdin", "AttachStdout", "AttachStderr")},
+        **{key: config[key] for key in ("Env", "User", "WorkingDir") if config[key]},
+        "Detach": body.Detach,
+        "Container": vm["uuid"],
+        "ExecId": session.id,
+    }
+    size = body.ConsoleSize or config["ConsoleSize"]
+    try:
+        console = open_console(call, vm, command, tty=config["Tty"])
+    except BaseException:
+        call.state.exec_sessions.end(session.id, None)
+        raise
+    if console is None:
+        return None
+    if size and config["Tty"]:
+        console.resize(size[1], size[0])
+    return _reply(call, session, console)
+
+
+def _reply(call: Call, session: ExecSession, console: Console) -> HijackReply:
+    config = session.config
+
+    def run(client: Duplex) -> None:
+        try:
+            keys = detach_keys.parse(config["DetachKeys"])
+            join(call, client, console, tty=config["Tty"], stdin=config["AttachStdin"], stdin_once=True, keys=keys)
+        finally:
+            if console.ended is not None:
+                call.state.exec_sessions.end(session.id, ended_code(console))
+
+    kind = "raw" if config["Tty"] or call.version < (1, 42) else "multiplexed"
+    return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")
+
+
+def inspect(call: Call, session_id: str) -> dict[str, Any]:
+    """Describe an exec. When its stream was lost, the node is asked how it ended.
+
+    Docker: GET /exec/{id}/json   SDC: CNAPI docker-exec (capability exec-options)
+    """
+    session = _session(call, session_id)
+    running, code, pid = session.running, session.exit_code, session.pid
+    if running and "exec-options" in capabilities(call):
+        found = _ask_node(call, session)
+        running, code, pid = bool(found.get("Running")), found.get("ExitCode"), int(found.get("Pid") or 0)
+        if not running:
+            call.state.exec_sessions.end(session.id, code)
+    config = session.config
+    return {
+        "ID": session.id,
+        "Running": running,
+        "ExitCode": None if running or not session.started else code,
+        "ProcessConfig": {
+            "tty": config["Tty"],
+            "entrypoint": config["Cmd"][0],
+            "arguments": config["Cmd"][1:],
+            "privileged": False,
+            "user": config["User"],
+        },
+        "OpenStdin": config["AttachStdin"],
+        "OpenStderr": config["AttachStderr"],
+        "OpenStdout": config["AttachStdout"],
+        "CanRemove": session.started and not running,
+        "ContainerID": session.container_id,
+        "DetachKeys": "",
+        "Pid": pid,
+    }
+
+
+def _ask_node(call: Call, session: ExecSession) -> dict[str, Any]:
+    with speaking_docker("problem inspecting the exec instance"):
+        vm = call.services.vmapi.get_vm(session.vm_uuid, session.owner_uuid)
+        if vm["state"] != "running":
+            return {"Running": False, "ExitCode": session.exit_code if session.exit_code is not None else 137}
+        command = {"InspectExec": True, "ExecId": session.id}
+        return call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
+
+
+def resize(call: Call, session_id: str, width: int, height: int) -> None:
+    """Tell the terminal of an exec its size, in characters.
+
+    Docker: POST /exec/{id}/resize   SDC: CNAPI docker-exec (capability console-resize)
+    """
+    session = _session(call, session_id)
+    if not session.config["Tty"]:
+        return
+    if "console-resize" not in capabilities(call):
+        raise NotImplementedHere("resizing needs the capability console-resize, which this data center does not have")
+    if not session.running:
+        raise Conflict(f"exec process {session.id} is not running")
+    with speaking_docker("problem resizing the exec instance"):
+        vm = call.services.vmapi.get_vm(session.vm_uuid, session.owner_uuid)
+        command = {"Resize": {"w": width, "h": height}, "ExecId": session.id}
+        call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)

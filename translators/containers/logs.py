@@ -1,0 +1,119 @@
+"""Logs of a container."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.call import Call, StreamReply
+from gateway.errors import InvalidParameter, NotImplementedHere
+from sdc.stdio import LineConsole
+from translators.capabilities import capabilities
+from translators.containers.console import is_tty, open_console
+from translators.containers.log_selection import LogSelection, select
+from translators.containers.lookup import find_container
+from translators.errors import speaking_docker
+
+Vm = dict[str, Any]
+_EPOCH = re.compile(r"^-?\d+(\.\d{1,9})?$")
+
+
+def logs(call: Call, ref: str) -> StreamReply:
+    """Stream a container's log: all of it, its tail, or what comes, as the query asks.
+
+    Docker: GET /containers/{id}/logs   SDC: CNAPI docker-exec Logs
+    """
+    vm = find_container(call, ref)
+    if not (call.flag("stdout") or call.flag("stderr")):
+        raise InvalidParameter("Bad parameters: you must choose at least one stream")
+    if vm.get("internal_metadata", {}).get("docker:logdriver", "json-file") == "none":
+        raise NotImplementedHere("configured logging driver does not support reading")
+    selection = LogSelection(
+        stdout=call.flag("stdout"),
+        stderr=call.flag("stderr"),
+        since=_moment(call.arg("since"), "since"),
+        until=_moment(call.arg("until"), "until"),
+        timestamps=call.flag("timestamps"),
+        follow=call.flag("follow"),
+        tail=_tail(call.arg("tail", "all")),
+    )
+    tty = is_tty(vm)
+    kind = "raw" if tty or call.version < (1, 42) else "multiplexed"
+    items = _lines(call, vm, selection, tty=tty)
+    return StreamReply(items=items, json=False, content_type=f"application/vnd.docker.{kind}-stream")
+
+
+def _tail(text: str) -> int | None:
+    """Number of lines; None for all, as dockerd reads anything that is no number or is negative."""
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if number >= 0 else None
+
+
+def _moment(text: str, name: str) -> float | None:
+    """Epoch seconds with a fraction, or RFC 3339; empty and 0 mean none."""
+    if not text or text == "0":
+        return None
+    if _EPOCH.match(text):
+        return float(text)
+    with contextlib.suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    raise InvalidParameter(f'invalid value for "{name}": {text}')
+
+
+def _lines(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Iterator[bytes | memoryview]:
+    if not vm.get("server_uuid"):
+        return
+    filtering = "logs-filter" in capabilities(call)
+    console = open_console(call, vm, _command(vm, selection, filtering=filtering), tty=tty)
+    if console is None:
+        return
+    try:
+        yield b""
+        if isinstance(console, LineConsole):
+            over = _stopped(call, vm) if selection.follow else None
+            yield from select(console.messages(over), selection, framed=not tty)
+        else:
+            yield from console.output(framed=not tty)
+    finally:
+        console.close()
+
+
+def _command(vm: Vm, selection: LogSelection, *, filtering: bool) -> dict[str, Any]:
+    command: dict[str, Any] = {
+        "Cmd": ["Logs"],
+        "Logs": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Container": vm["uuid"],
+        "Follow": selection.follow,
+        "Timestamps": True,
+        "Tail": "all",
+    }
+    if not filtering:
+        # a real node's "all" with follow means the last ten lines; "+1" is read as "from the first line on"
+        command["Tail"] = "+1" if selection.follow else "all"
+        return command
+    command |= {"Stdout": selection.stdout, "Stderr": selection.stderr, "Timestamps": selection.timestamps}
+    if selection.tail is not None:
+        command["Tail"] = selection.tail
+    for key, value in (("Since", selection.since), ("Until", selection.until)):
+        if value is not None:
+            command[key] = f"{value:.9f}"
+    return command
+
+
+def _stopped(call: Call, vm: Vm) -> Callable[[], bool]:
+    """Make the check that ends a follow on a real node."""
+
+    def check() -> bool:
+        with speaking_docker("problem following the container's log"):
+            return bool(call.services.vmapi.get_vm(vm["uuid"], vm["owner_uuid"])["state"] != "running")
+
+    return check
