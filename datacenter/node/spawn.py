@@ -32,9 +32,10 @@ class Process:
 
     def _reap(self) -> None:
         wait_read(self._pidfd)
+        end = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # os.waitpid is gevent's, and waits for a SIGCHLD
         os.close(self._pidfd)
-        _, status = os.waitpid(self.pid, 0)
-        self.code = os.waitstatus_to_exitcode(status)
+        assert end is not None
+        self.code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
         self.done.set()
 
     def wait(self, timeout: float | None = None) -> int | None:
