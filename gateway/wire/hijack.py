@@ -1,0 +1,125 @@
+"""Taking a request's connection away from HTTP, for attach, exec and their like."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flask import Response
+from gunicorn.workers.base_async import ALREADY_HANDLED
+
+from gateway.wire.closing import close_gently
+
+RAW_STREAM = "application/vnd.docker.raw-stream"
+
+_OWN_HEADERS = frozenset({"content-type", "content-length", "connection", "upgrade", "transfer-encoding"})
+
+log = logging.getLogger(__name__)
+
+
+def take_connection(environ: Mapping[str, Any]) -> tuple[Any, bytes]:
+    """Return the request's socket and the bytes that the client sent right behind the request.
+
+    What is left of the body is read and dropped. All that this project knows of gunicorn's private
+    parts is here; a test pins it.
+    """
+    body = environ["wsgi.input"]
+    while body.read(65536):
+        pass
+    reader = body.reader
+    unreader = reader.unreader if hasattr(reader, "unreader") else reader.req.unreader
+    return environ["gunicorn.socket"], unreader.take_buffered()
+
+
+class HijackedStream:
+    """The bytes of a connection after HTTP, both ways.
+
+    One greenlet may read while another writes. Errors of the connection come as ``OSError``; a
+    client that has gone shows as ``ConnectionError`` on the next write.
+    """
+
+    def __init__(self, sock: Any, early: bytes = b"") -> None:
+        self._sock = sock
+        self._early = early
+
+    def read(self, size: int = 65536) -> bytes:
+        """Return up to ``size`` bytes as they come, b"" once the client has ended its side."""
+        if self._early:
+            data, self._early = self._early[:size], self._early[size:]
+            return data
+        received: bytes = self._sock.recv(size)
+        return received
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Fill ``buffer`` with what has arrived; 0 once the client has ended its side."""
+        if self._early:
+            data = self.read(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        filled: int = self._sock.recv_into(buffer)
+        return filled
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._sock.sendall(data)
+
+    sendall = write
+
+    def close_write(self) -> None:
+        """Tell the client that no more comes; its own bytes can still be read."""
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """End the connection; readers must have been joined or killed before."""
+        close_gently(self._sock)
+
+
+class HijackResponse(Response):
+    """A response that hands its connection to ``handler`` and never comes back to HTTP.
+
+    With an ``Upgrade`` header in the request the head is ``101 UPGRADED`` with ``content_type``,
+    without one ``200 OK`` and a raw stream, as Docker does. Headers set on the response by anybody
+    are sent along. ``handler`` runs the session to its end in the request's greenlet; the connection
+    is closed after it. A client that goes away ends the session quietly.
+
+    ``protocol`` is named in the 101 (``tcp``, or ``h2c`` for build sessions).
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[HijackedStream], Any],
+        content_type: str = RAW_STREAM,
+        headers: Mapping[str, str] | None = None,
+        *,
+        protocol: str = "tcp",
+    ) -> None:
+        super().__init__(status=101, headers=headers, content_type=content_type)
+        self._handler = handler
+        self._protocol = protocol
+
+    def __call__(self, environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ARG002
+        sock, early = take_connection(environ)
+        stream = HijackedStream(sock, early)
+        try:
+            stream.write(self._head(upgrade="HTTP_UPGRADE" in environ))
+            self._handler(stream)
+        except (ConnectionError, TimeoutError) as error:
+            log.debug("hijacked connection of %s ended: %s", environ.get("PATH_INFO"), error)
+        finally:
+            stream.close()
+            self.close()
+        return ALREADY_HANDLED  # type: ignore[no-any-return]
+
+    def _head(self, *, upgrade: bool) -> bytes:
+        if upgrade:
+            lines = [
+                "HTTP/1.1 101 UPGRADED",
+                f"Content-Type: {self.content_type}",
+                "Connection: Upgrade",
+                f"Upgrade: {self._protocol}",
+            ]
+        else:
+            lines = ["HTTP/1.1 200 OK", f"Content-Type: {RAW_STREAM}"]
+        lines += [f"{name}: {value}" for name, value in self.headers if name.lower() not in _OWN_HEADERS]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")

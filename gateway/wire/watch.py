@@ -1,0 +1,81 @@
+"""Learning that a client has left while there is nothing to send it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import gevent
+from gevent import GreenletExit, getcurrent
+
+from gateway.wire.spawn import spawn
+
+_READ = 1
+
+
+class ClientLeft(GreenletExit):
+    """Raised inside a block under ``watching`` when its client hangs up.
+
+    No ``Exception``, so that neither an HTTP library's retries nor a broad handler swallow it.
+    """
+
+
+@contextmanager
+def watching(environ: Mapping[str, Any], on_leave: Callable[[], Any] | None = None) -> Iterator[None]:
+    """End the block with ``ClientLeft``, wherever it waits, once the request's client has gone.
+
+    With ``on_leave`` that is called instead, in a greenlet of its own, and the block goes on. The
+    request's body must have been read before. A client that ends only its sending side counts as
+    gone, as it does for Go's HTTP server; one that sends more (a pipelined request) is no longer
+    watched, and a write will tell. Costs a loop watcher, not a greenlet. Without a socket in
+    ``environ`` (a test client) nothing is watched.
+    """
+    sock = environ.get("gunicorn.socket")
+    if sock is None:
+        yield
+        return
+    act = partial(spawn, on_leave) if on_leave else partial(gevent.kill, getcurrent(), ClientLeft, block=False)
+    watcher = gevent.get_hub().loop.io(sock.fileno(), _READ)
+
+    def readable() -> None:
+        state = _look(sock)
+        if state is not None:
+            watcher.stop()
+        if state == b"":
+            act()
+
+    watcher.start(readable)
+    try:
+        yield
+    finally:
+        watcher.stop()
+        watcher.close()
+
+
+def watched(environ: Mapping[str, Any], chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield b"" (which sends the head at once), then ``chunks``, ended when the client leaves.
+
+    Give it to a response as its body. ``chunks`` waits in the request's greenlet; when the client
+    leaves, ``ClientLeft`` is raised there and its ``finally`` blocks run.
+    """
+    with watching(environ):
+        yield b""
+        yield from chunks
+
+
+def _look(sock: Any) -> bytes | None:
+    """Return what could be read without taking it: b"" at the end, None when nothing is there."""
+    timeout = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        found: bytes = sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+    finally:
+        sock.settimeout(timeout)
+    return found

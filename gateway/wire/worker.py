@@ -1,0 +1,180 @@
+"""The gunicorn worker: gevent, TLS by pyOpenSSL, and HTTP/1.1 as Docker clients speak it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+from gevent import GreenletExit
+from gunicorn.http import wsgi
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
+from gunicorn.workers.base_async import ALREADY_HANDLED
+from gunicorn.workers.ggevent import GeventWorker
+from OpenSSL import SSL
+
+from gateway.wire.closing import close_gently
+from gateway.wire.http1 import Request, RequestParser, Response, refusal
+from gateway.wire.peer import PEER, Peer, address_of, peer_of, unix_peer
+from gateway.wire.tls import PlainTextError, TLSSocket
+
+__all__ = ["Worker", "peer_of"]
+
+HANDSHAKE = 10.0
+"""Seconds a client has to finish the TLS handshake."""
+
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+"""Dead clients of silent streams are noticed after a minute and a half."""
+
+Shortcut = Callable[[str, str], bytes | None]
+
+
+class Worker(GeventWorker):
+    """Serve TLS, plain TCP and unix sockets, one greenlet per connection.
+
+    Every listener has its kind: unix sockets stay as they are, TCP is under TLS when the class has a
+    ``tls`` context (conf/gunicorn.py sets it on the worker before the fork). Each request's environ
+    carries, beside the usual:
+
+    - ``gateway.peer``: the connection's ``Peer`` (transport, address, certificate, uid); see ``peer_of``;
+    - ``wsgi.url_scheme``: https under TLS, whatever headers claim;
+    - ``gunicorn.socket``: the socket, for ``watch`` and ``hijack``.
+
+    An application with an attribute ``shortcut(method, uri) -> bytes | None`` is asked before an
+    environ is built; bytes are sent as they are (head and body) and the request is done. That is how
+    ``/_ping`` stays cheap.
+    """
+
+    tls: SSL.Context | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle: set[gevent.Greenlet] = set()
+        self._shortcut: Shortcut | None = None
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self._shortcut = getattr(self.wsgi, "shortcut", None)
+
+    def run(self) -> None:
+        for listener in self.sockets:
+            if listener.family != socket.AF_UNIX:  # connections inherit what the listener has
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for option, value in KEEPALIVE:
+                    listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        super().run()
+
+    def notify(self) -> None:
+        """Tell the arbiter that this worker lives; when stopping, let go of connections at rest."""
+        super().notify()
+        if not self.alive:
+            gevent.killall(list(self._idle), block=False)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection from its first byte to its last."""
+        try:
+            sock, peer = self._welcome(client, addr)
+        except OSError as error:
+            self.log.debug("no connection with %s: %s", addr, error)
+            client.close()
+            return
+        try:
+            self._serve(listener.getsockname(), sock, addr, peer)
+        except (ConnectionError, TimeoutError) as error:
+            self.log.debug("connection with %s ended: %s", addr, error)
+        except GreenletExit:
+            pass  # the client left a watched stream, or the worker stops
+        finally:
+            with suppress(OSError):
+                sock.close()
+
+    def _welcome(self, client: Any, addr: Any) -> tuple[Any, Peer]:
+        """Return the socket to speak on and who is there; raise OSError when it comes to nothing."""
+        if client.family == socket.AF_UNIX:
+            return client, unix_peer(client)
+        if self.tls is None:
+            return client, Peer("tcp", address_of(addr))
+        sock = TLSSocket(client, self.tls)
+        try:
+            with gevent.Timeout(HANDSHAKE, TimeoutError("no TLS handshake in time")):
+                sock.do_handshake()
+        except PlainTextError:
+            client.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+            close_gently(client)
+            raise
+        return sock, Peer("tls", address_of(addr), certificate=sock.peer_certificate())
+
+    def _serve(self, server: Any, sock: Any, addr: Any, peer: Peer) -> None:
+        parser = RequestParser(self.cfg, sock, addr)
+        while request := self._next_request(parser, sock):
+            if self._shortcut and (whole := self._shortcut(request.method, request.uri)):
+                sock.sendall(whole)
+                again: bool | None = self.alive and not request.should_close()
+            else:
+                again = self._answer(request, server, sock, addr, peer)
+            if again is None:
+                return
+            if not again or not parser.discard_body():
+                close_gently(sock)
+                return
+
+    def _next_request(self, parser: RequestParser, sock: Any) -> Request | None:
+        """Wait for the next request; None when there is none and the connection is to be closed."""
+        greenlet = gevent.getcurrent()
+        self._idle.add(greenlet)
+        try:
+            with gevent.Timeout(self.cfg.keepalive, False):
+                request: Request = next(parser)
+                return request
+        except (StopIteration, NoMoreData):
+            pass
+        except ParseException as error:
+            self.log.debug("unreadable request: %s", error)
+            sock.sendall(_refuse(error))
+            close_gently(sock)
+        finally:
+            self._idle.discard(greenlet)
+        return None
+
+    def _answer(self, request: Request, server: Any, sock: Any, addr: Any, peer: Peer) -> bool | None:
+        """Answer one request; True to keep the connection, False to close it, None when it is gone."""
+        request.scheme = "https" if peer.transport == "tls" else "http"
+        response, environ = wsgi.create(request, sock, addr, server, self.cfg, response_class=Response)
+        environ["wsgi.multithread"] = True
+        environ[PEER] = peer
+        if not self.alive:
+            response.force_close()
+        try:
+            return self._run(environ, response)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:
+            self.log.exception("error while answering %s %s", request.method, request.path)
+            if not response.headers_sent:
+                sock.sendall(refusal("500 Internal Server Error", "500 Internal Server Error"))
+                return False
+            return None  # cut off without a last chunk, so that the client knows
+
+    def _run(self, environ: dict[str, Any], response: Response) -> bool | None:
+        pieces = self.wsgi(environ, response.start_response)
+        if pieces is ALREADY_HANDLED:
+            return None
+        try:
+            for piece in pieces:
+                response.write(piece)
+            response.close()
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
+
+
+def _refuse(error: ParseException) -> bytes:
+    if isinstance(error, LimitRequestLine):
+        return refusal("414 URI Too Long", "414 URI Too Long")
+    if isinstance(error, LimitRequestHeaders):
+        return refusal("431 Request Header Fields Too Large", "431 Request Header Fields Too Large")
+    return refusal("400 Bad Request", "400 Bad Request")

@@ -1,0 +1,193 @@
+"""A small application that shows what the wire does, for the tests of the wire."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import gevent
+from flask import Flask, Response, request
+
+from gateway.wire.hijack import HijackedStream, HijackResponse
+from gateway.wire.ndjson import encode_json
+from gateway.wire.peer import peer_of
+from gateway.wire.relay import pump
+from gateway.wire.watch import watched
+
+app = Flask("live", static_folder=None)
+left: list[str] = []
+
+
+@app.after_request
+def mark(response: Response) -> Response:
+    response.headers["Api-Version"] = "1.51"
+    response.headers["Server"] = "Wire/1"
+    return response
+
+
+@app.route("/_ping")
+def ping() -> Response:
+    return Response(b"OK", content_type="text/plain; charset=utf-8")
+
+
+@app.route("/peer")
+def peer() -> Response:
+    found = peer_of(request.environ)
+    der = found.pop("certificate")
+    found["fingerprint"] = der and hashlib.sha256(der).hexdigest()
+    found["scheme"] = request.environ["wsgi.url_scheme"]
+    return Response(encode_json(found))
+
+
+@app.route("/status/<int:code>", methods=["GET", "HEAD", "POST"])
+def status(code: int) -> Response:
+    return Response(b"" if code in {204, 304} else b"body", status=code)
+
+
+@app.route("/sizes", methods=["GET", "POST"])
+def sizes() -> Response:
+    body = request.get_data()
+    return Response(
+        encode_json(
+            {
+                "query": len(request.query_string),
+                "header": len(request.headers.get("X-Registry-Config", "")),
+                "body": len(body),
+                "sha": hashlib.sha256(body).hexdigest(),
+            }
+        )
+    )
+
+
+@app.route("/unread", methods=["POST"])
+def unread() -> Response:
+    return Response(b"no", status=403)
+
+
+@app.route("/crash")
+def crash() -> Response:
+    def pieces():
+        yield b"one"
+        raise RuntimeError("in the middle of a stream")
+
+    return Response(pieces())
+
+
+@app.route("/silent")
+def silent() -> Response:
+    name = request.args["name"]
+
+    def pieces():
+        try:
+            yield b"first\n"
+            gevent.sleep(60)
+        finally:
+            left.append(name)
+
+    return Response(watched(request.environ, pieces()), content_type="application/json")
+
+
+@app.route("/quiet")
+def quiet() -> Response:
+    def pieces():
+        gevent.sleep(60)
+        yield b"never"
+
+    return Response(watched(request.environ, pieces()))
+
+
+@app.route("/left/<name>")
+def has_left(name: str) -> Response:
+    deadline = time.monotonic() + 10
+    while name not in left and time.monotonic() < deadline:
+        gevent.sleep(0.01)
+    return Response(encode_json(name in left))
+
+
+def echo(stream: HijackedStream) -> None:
+    while data := stream.read():
+        stream.write(data)
+
+
+def digest(stream: HijackedStream) -> None:
+    """Read to the client's end, and only then answer: needs a half-close."""
+    seen = hashlib.sha256()
+    while data := stream.read():
+        seen.update(data)
+    stream.write(seen.hexdigest().encode())
+
+
+def blast(stream: HijackedStream) -> None:
+    size, seed = (int(part) for part in stream.read().split())
+    block = hashlib.sha256(str(seed).encode()).digest() * 4096
+    for _ in range(size // len(block)):
+        stream.write(block)
+    stream.close_write()
+    assert stream.read() == b"thanks"
+
+
+def copy(stream: HijackedStream) -> None:
+    pump(stream, stream)
+
+
+def first_line(stream: HijackedStream) -> None:
+    """End while the client still sends."""
+    stream.read(10)
+    stream.write(b"the last words")
+
+
+def fail(stream: HijackedStream) -> None:
+    stream.write(b"so far")
+    raise RuntimeError("in the middle of a session")
+
+
+SESSIONS = {f.__name__: f for f in (echo, digest, blast, copy, first_line, fail)}
+
+
+@app.route("/hijack/<name>", methods=["POST"])
+def hijack(name: str) -> Response:
+    if request.args.get("read"):
+        request.get_data()
+    return HijackResponse(SESSIONS[name], "application/vnd.docker.multiplexed-stream", {"X-Extra": "1"})
+
+
+@app.route("/v<version>/containers/create", methods=["POST"])
+def create(version: str) -> Response:
+    request.get_data()
+    return Response(encode_json({"Id": "a" * 64, "Warnings": []}), status=201, content_type="application/json")
+
+
+@app.route("/v<version>/containers/<name>/attach", methods=["POST"])
+def attach(version: str, name: str) -> Response:
+    return HijackResponse(attached, "application/vnd.docker.multiplexed-stream")
+
+
+def attached(stream: HijackedStream) -> None:
+    from gateway.wire.stdcopy import STDERR, STDOUT, frame
+
+    data = b""
+    while more := stream.read():
+        data += more
+    stream.write(frame(STDOUT, b"out:" + data) + frame(STDERR, b"err\n"))
+
+
+@app.route("/v<version>/containers/<name>/start", methods=["POST"])
+def start(version: str, name: str) -> Response:
+    return Response(status=204)
+
+
+@app.route("/v<version>/containers/<name>/wait", methods=["POST"])
+def wait(version: str, name: str) -> Response:
+    def pieces():
+        gevent.sleep(0.3)
+        yield encode_json({"StatusCode": 7})
+
+    return Response(watched(request.environ, pieces()), content_type="application/json")
+
+
+@app.route("/v<version>/containers/<name>/json")
+def inspect(version: str, name: str) -> Response:
+    return Response(
+        encode_json({"Id": "a" * 64, "Name": "/x", "State": {"Running": False, "ExitCode": 7}, "Config": {}}),
+        content_type="application/json",
+    )

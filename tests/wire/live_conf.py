@@ -1,0 +1,12 @@
+"""gunicorn's settings for the live tests: those of conf/gunicorn.py, with another application."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+
+_real = runpy.run_path(str(Path(__file__).parents[2] / "conf" / "gunicorn.py"))
+globals().update({name: value for name, value in _real.items() if not name.startswith("_")})
+wsgi_app = os.environ.get("LIVE_APP", "live_app:app")
+pythonpath = str(Path(__file__).parent)
