@@ -43,6 +43,11 @@ class Response(wsgi.Response):
     headers_sent: bool
     _head = b""
 
+    def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        super().process_headers(headers)
+        # gunicorn takes Server for its own business
+        self.headers.extend(header for header in headers if header[0].lower() == "server")
+
     def send_headers(self) -> None:
         if self.headers_sent:
             return

@@ -37,7 +37,7 @@ def watching(environ: Mapping[str, Any], on_leave: Callable[[], Any] | None = No
     if sock is None:
         yield
         return
-    act = partial(spawn, on_leave) if on_leave else partial(gevent.kill, getcurrent(), ClientLeft, block=False)
+    act = partial(spawn, on_leave) if on_leave else partial(gevent.kill, getcurrent(), ClientLeft)
     watcher = gevent.get_hub().loop.io(sock.fileno(), _READ)
 
     def readable() -> None:
