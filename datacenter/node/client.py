@@ -1,0 +1,123 @@
+"""The gateway's end of a stdio session: one TCP connection to an ephemeral port of this node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+
+from datacenter.node.frames import STDIN_EOF, Asked, Framing
+
+CONNECT_WITHIN = 30.0
+LINGER = 10.0
+"""Seconds a finished session waits for the client to have read everything."""
+RECEIVE = 128 * 1024
+
+
+def rendezvous(serve: Callable[[socket.socket], None], missed: Callable[[], None] | None = None) -> int:
+    """Listen on a loopback port for exactly one connection, which ``serve`` gets in a greenlet of its own.
+
+    The port closes with the first connection, or after 30 seconds without one; then ``missed`` is called.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.settimeout(CONNECT_WITHIN)
+
+    def accept() -> None:
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            if missed is not None:
+                missed()
+            return
+        finally:
+            listener.close()
+        with connection:
+            connection.settimeout(None)
+            serve(connection)
+
+    gevent.spawn(accept)
+    port: int = listener.getsockname()[1]
+    return port
+
+
+class Client:
+    """A connected client that speaks one framing.
+
+    Writing to a client that went is no error: the process goes on, so its output is dropped. ``left`` is set when
+    the connection broke, or by a session that sees its client wants no more.
+    """
+
+    def __init__(self, connection: socket.socket, framing: Framing) -> None:
+        self.framing = framing
+        self.left = Event()
+        self._gone = False
+        self._connection = connection
+        self._sending = BoundedSemaphore(1)
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send bytes already framed, whole even when several greenlets send."""
+        if not data:
+            return
+        with self._sending:
+            if self._gone:
+                return
+            try:
+                self._connection.sendall(data)
+            except OSError:
+                self._break()
+
+    def _break(self) -> None:
+        self._gone = True
+        self.left.set()
+
+    def output(self, kind: int, data: bytes) -> None:
+        self.send(self.framing.output(kind, data))
+
+    def lines(self, runs: Iterable[tuple[int, list[bytes]]]) -> None:
+        """Send whole lines of output, all in one send."""
+        self.send(b"".join([self.framing.lines(kind, lines) for kind, lines in runs]))
+
+    def events(self) -> Iterator[Asked]:
+        """Yield what the client asks until it leaves; its half-close is the end of stdin, and the last event.
+
+        Raises ProtocolError.
+        """
+        reader = self.framing.reader()
+        while True:
+            try:
+                data = self._connection.recv(RECEIVE)
+            except OSError:
+                self._break()
+                return
+            if not data:
+                yield Asked(STDIN_EOF)
+                return
+            yield from reader.feed(data)
+
+    def end(self, code: int | None, error: dict[str, str] | None = None) -> None:
+        """Send the end message, then ``close``."""
+        self.send(self.framing.end(code, error))
+        self.close()
+
+    def close(self) -> None:
+        """Send FIN and wait a while for the client's, since closing over unread input would reset the connection.
+
+        Nobody may be reading ``events`` any more; what is sent from now on is dropped.
+        """
+        with self._sending:
+            if self._gone:
+                return
+            self._break()
+        with gevent.Timeout(LINGER, False):
+            try:
+                self._connection.shutdown(socket.SHUT_WR)
+                while self._connection.recv(RECEIVE):
+                    pass
+            except OSError:
+                pass
