@@ -1,7 +1,7 @@
 """Start programs from the agent without forking it.
 
 posix_spawn shares the memory until exec, so it costs the same however big the agent is, and gevent's
-patched subprocess, which forks in Python, is not needed. The end is seen through a pidfd in gevent's loop.
+patched subprocess, which forks in Python, is not needed. gevent's loop reaps the children, so nothing else may.
 """
 
 from __future__ import annotations
@@ -27,15 +27,13 @@ class Process:
         self.pid = pid
         self.code: int | None = None
         self.done = Event()
-        self._pidfd = os.pidfd_open(pid)
-        gevent.spawn(self._reap)
+        self._watcher = gevent.get_hub().loop.child(pid)
+        self._watcher.start(self._reaped)
 
-    def _reap(self) -> None:
-        wait_read(self._pidfd)
-        end = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)  # os.waitpid is gevent's, and waits for a SIGCHLD
-        os.close(self._pidfd)
-        assert end is not None
-        self.code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+    def _reaped(self) -> None:
+        self.code = os.waitstatus_to_exitcode(self._watcher.rstatus)
+        self._watcher.stop()
+        self._watcher.close()
         self.done.set()
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -70,6 +68,7 @@ def start(
     moved, lent = _clear_of(given)
     actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in moved.items()]
     full_env = {"PATH": PATH, **(env or {})}
+    gevent.get_hub().loop.install_sigchld()
     try:
         pid = os.posix_spawn(program, list(argv), full_env, file_actions=actions, setsid=setsid)
     finally:
@@ -126,3 +125,11 @@ def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[i
     code = process.wait()
     assert code is not None
     return code, output.decode(errors="replace")
+
+
+def run_blocking(argv: Sequence[str]) -> None:
+    """Run a program before the hub exists. Raises OSError when it fails."""
+    pid = os.posix_spawnp(argv[0], list(argv), {"PATH": PATH})
+    end = os.waitid(os.P_PID, pid, os.WEXITED)
+    if end is None or end.si_status != 0:
+        raise OSError(f"{argv[0]} failed")

@@ -1,0 +1,48 @@
+"""Linux capabilities of a container: Docker's default set and what may be added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from datacenter.node.tasks import TaskError
+
+DEFAULT = (
+    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+)  # fmt: skip
+ADDABLE = (
+    *DEFAULT, "IPC_LOCK", "IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "NET_ADMIN", "NET_BROADCAST", "SYS_NICE", "SYS_PACCT",
+    "SYS_PTRACE", "SYS_RESOURCE", "SYS_TTY_CONFIG",
+)  # fmt: skip
+HOST_WIDE = (
+    "AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "MAC_ADMIN",
+    "MAC_OVERRIDE", "PERFMON", "SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO", "SYS_TIME", "WAKE_ALARM",
+)  # fmt: skip
+"""Capabilities that reach out of the container; the host is shared by tenants, so nobody gets them."""
+
+
+def effective(add: Iterable[str], drop: Iterable[str]) -> list[str]:
+    """The capabilities left after Docker's CapAdd and CapDrop, sorted, with ``CAP_``.
+
+    ALL adds everything a container may have. Raises TaskError InvalidArgument for an unknown name and
+    NotSupported for one that reaches out of the container.
+    """
+    added = {_name(item) for item in add}
+    dropped = {_name(item) for item in drop}
+    forbidden = sorted(added & set(HOST_WIDE))
+    if forbidden:
+        raise TaskError("NotSupported", f"capability {forbidden[0]} is not given to containers on this node")
+    if "ALL" in added:
+        names = set(ADDABLE) - dropped
+    elif "ALL" in dropped:
+        names = added
+    else:
+        names = set(DEFAULT) - dropped | added
+    return [f"CAP_{name}" for name in sorted(names)]
+
+
+def _name(text: str) -> str:
+    name = text.upper().removeprefix("CAP_")
+    if name != "ALL" and name not in ADDABLE and name not in HOST_WIDE:
+        raise TaskError("InvalidArgument", f'unknown capability: "{text}"')
+    return name

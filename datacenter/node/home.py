@@ -1,0 +1,132 @@
+"""Where a node keeps its things, and the mount namespace it lives in.
+
+The agent moves into a mount namespace of its own, which is pinned to a file and outlives it. So nothing a
+container needs (overlay mounts, network namespace files) is seen by the host or left behind on it, every
+program started from here is inside at no cost, and cgroup v2's empty corner of a hybrid host, which crun
+1.8 can't bear, is hidden.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from pathlib import Path
+
+from datacenter.node import spawn, syscalls
+from datacenter.settings import DcSettings
+
+UNIFIED = Path("/sys/fs/cgroup/unified")
+
+
+class Home:
+    """The folders of one node. ``root`` is a short alias of ``real``, valid inside the namespace only."""
+
+    def __init__(self, settings: DcSettings, number: int, *, root: Path | None = None) -> None:
+        self.settings = settings
+        self.number = number
+        self.real = settings.state.resolve() / "nodes" / str(number)
+        self.root = root or Path(f"/run/tdg/{settings.instance}{number}")
+        self.cgroup = f"/tdg-{settings.instance}-{number}"
+        """Parent cgroup of the node's containers, in every hierarchy."""
+
+    @property
+    def zones(self) -> Path:
+        return self.root / "zones"
+
+    @property
+    def layers(self) -> Path:
+        return self.root / "layers"
+
+    @property
+    def exits(self) -> Path:
+        """conmon writes ``<uuid>`` here when a container has ended."""
+        return self.root / "exits"
+
+    @property
+    def netns(self) -> Path:
+        return self.root / "netns"
+
+    @property
+    def runtime_state(self) -> Path:
+        return self.root / "runtime"
+
+    @property
+    def trash(self) -> Path:
+        """What was destroyed and is not yet deleted."""
+        return self.root / "trash"
+
+    @property
+    def pin(self) -> Path:
+        """The file that keeps the mount namespace."""
+        return self.real / "ns" / "mnt"
+
+    def server_uuid(self) -> str:
+        """The node's stable identity, made on first use."""
+        kept = self.real / "server_uuid"
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(str(uuid.uuid5(uuid.NAMESPACE_URL, f"file://{self.real}")))
+        return kept.read_text().strip()
+
+    def make_folders(self) -> None:
+        for folder in (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def enter(self) -> None:
+        """Move this process into the node's mount namespace, making it when there is none.
+
+        Must run before any thread or greenlet hub is started.
+        """
+        self.real.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not self._join():
+            self._make_namespace()
+            if not self._join():
+                raise OSError(f"{self.pin} holds no mount namespace")
+        if _is_hybrid():
+            syscalls.unmount(UNIFIED)
+        if not self.root.is_mount():
+            syscalls.bind(self.real, self.root)
+        self.make_folders()
+
+    def _join(self) -> bool:
+        try:
+            fd = os.open(self.pin, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            syscalls.setns(fd, syscalls.CLONE_NEWNS)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # a plain file: the host was restarted
+                return False
+            raise
+        finally:
+            os.close(fd)
+        return True
+
+    def _make_namespace(self) -> None:
+        folder = self.pin.parent
+        folder.mkdir(exist_ok=True)
+        if not folder.is_mount():
+            syscalls.bind(folder, folder)
+            syscalls.mount("", folder, flags=syscalls.MS_PRIVATE)  # a namespace can't be pinned on a shared mount
+        self.pin.touch()
+        spawn.run_blocking(["unshare", f"--mount={self.pin}", "--propagation", "slave", "true"])
+
+    def leave_nothing(self) -> None:
+        """Drop the namespace with all mounts in it. For the host side, when no container runs any more."""
+        for mounted in (self.pin, self.pin.parent):
+            if mounted.is_mount() or mounted == self.pin:
+                try:
+                    syscalls.unmount(mounted)
+                except OSError as error:
+                    if error.errno not in {errno.EINVAL, errno.ENOENT}:
+                        raise
+        if self.root.is_dir():
+            self.root.rmdir()
+
+
+def _is_hybrid() -> bool:
+    """Whether cgroup v1 controllers are in use beside a mounted v2 tree that still owns some controller."""
+    return UNIFIED.is_mount() and bool((UNIFIED / "cgroup.controllers").read_text().strip())

@@ -1,0 +1,45 @@
+"""Whether a program can be started at all, told before the runtime tries, in Docker's words."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from datacenter.node.rootpath import resolve
+from datacenter.node.tasks import TaskError
+
+
+def check_program(root: Path, name: str, env: Sequence[str], cwd: str) -> None:
+    """Raise TaskError InitNotFound (127) or InitNotExecutable (126) when ``name`` can't be run in ``root``.
+
+    A name without a slash is looked for in the container's own PATH.
+    """
+    if "/" in name:
+        _check(resolve(root, name, cwd), name)
+        return
+    search = next((entry[5:] for entry in reversed(env) if entry.startswith("PATH=")), "")
+    denied = False
+    for folder in search.split(":"):
+        try:
+            _check(resolve(root, f"{folder or '.'}/{name}", cwd), name)
+        except TaskError as failure:
+            denied = denied or "permission denied" in failure.message
+        else:
+            return
+    if denied:
+        raise TaskError("InitNotExecutable", f'exec: "{name}": permission denied')
+    raise TaskError("InitNotFound", f'exec: "{name}": executable file not found in $PATH')
+
+
+def _check(path: Path, name: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        message = f'exec: "{name}": stat {name}: no such file or directory'
+        raise TaskError("InitNotFound", message) from None
+    if stat.S_ISDIR(mode):
+        raise TaskError("InitNotExecutable", f'exec: "{name}": is a directory')
+    if not mode & 0o111:
+        raise TaskError("InitNotExecutable", f'exec: "{name}": permission denied')

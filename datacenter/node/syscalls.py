@@ -1,0 +1,57 @@
+"""The few Linux calls Python 3.11 lacks. All raise OSError."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+MS_RDONLY, MS_NOSUID, MS_NODEV = 1, 2, 4
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+IN_MOVED_TO, IN_CLOSE_WRITE = 0x80, 0x8
+IN_NONBLOCK, IN_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), what)
+    return result
+
+
+def mount(source: str, target: Path, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """mount(2). ``options`` must stay below one page."""
+    _checked(
+        _libc.mount(source.encode(), str(target).encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()),
+        str(target),
+    )
+
+
+def bind(source: Path, target: Path) -> None:
+    mount(str(source), target, flags=MS_BIND)
+
+
+def unmount(target: Path) -> None:
+    """Detach a mount now; it goes when its last user does."""
+    _checked(_libc.umount2(str(target).encode(), MNT_DETACH), str(target))
+
+
+def unshare(flags: int) -> None:
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int, kind: int) -> None:
+    """Move the calling thread into a namespace; a mount namespace asks for a process with one thread."""
+    _checked(_libc.setns(fd, kind), "setns")
+
+
+def inotify(folder: Path, mask: int) -> int:
+    """A non-blocking inotify descriptor that watches one folder."""
+    fd = _checked(_libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "inotify_init1")
+    _checked(_libc.inotify_add_watch(fd, str(folder).encode(), ctypes.c_uint32(mask)), str(folder))
+    return fd
