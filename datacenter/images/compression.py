@@ -25,6 +25,10 @@ class CorruptStream(ValueError):
     """The bytes are not what their compression says, or they stop too early."""
 
 
+BAD_STREAM = (ValueError, EOFError, OSError, lzma.LZMAError, zstandard.ZstdError)
+"""All that reading a decompressed stream may raise; bz2 says it with an OSError."""
+
+
 def sniff(head: bytes) -> str:
     """Tell a layer's compression from its first bytes (six are enough); ``none`` when they name none."""
     return next((name for magic, name in MAGIC.items() if head.startswith(magic)), "none")

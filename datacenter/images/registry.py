@@ -1,0 +1,288 @@
+"""Pull from a Docker registry (HTTP API V2), trusting nothing it says that a digest doesn't prove."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+import gevent
+import msgspec
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from datacenter.images.endpoints import Endpoint, endpoints
+from datacenter.images.errors import RegistryError, Unreachable
+from datacenter.images.manifests import ACCEPT, Descriptor, Index, Manifest, choose, digest_of, machine, read
+from datacenter.images.registry_auth import CLIENT_ID, Authorization, Credentials
+from grammars.references import DEFAULT_TAG, Reference
+
+CHUNK = 256 * 1024
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and of silence while reading."""
+RETRY_DELAYS = (0.2, 1.0, 2.0, 4.0, 8.0)
+_MOST_REDIRECTS = 5
+_LARGEST_MANIFEST = 4 * 1024 * 1024
+_LARGEST_CONFIG = 16 * 1024 * 1024
+
+# Certificates go unchecked only for registries that the operator's settings call insecure.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+class Sink(Protocol):
+    """Where a blob's bytes go as they come in."""
+
+    def write(self, data: bytes) -> object: ...
+
+    def restart(self) -> None:
+        """Forget all that was written: the registry begins anew."""
+
+
+class Registry:
+    """The registries of the world, by the operator's settings."""
+
+    def __init__(self, insecure: Sequence[str] = (), mirrors: Sequence[str] = ()) -> None:
+        self._insecure = insecure
+        self._mirrors = mirrors
+        self._session = requests.Session()
+        self._session.trust_env = False
+        adapter = HTTPAdapter(pool_connections=16, pool_maxsize=16)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._session.headers["User-Agent"] = CLIENT_ID
+
+    def open(self, reference: Reference, who: Credentials | None) -> tuple[Repository, Resolved]:
+        """Find a reference's manifest for this machine, and the repository on the endpoint that has it.
+
+        Raises RegistryError, that of the last endpoint tried.
+        """
+        failure = RegistryError("RemoteSourceError", "no endpoint")
+        for endpoint in endpoints(reference.index, self._insecure, self._mirrors):
+            repository = Repository(self._session, endpoint, reference.remote_name, None if endpoint.mirror else who)
+            try:
+                return repository, repository.resolve(reference)
+            except Unreachable as error:
+                failure = error
+            except RegistryError as error:
+                if not endpoint.mirror:
+                    raise
+                failure = error
+        raise failure
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a reference means: the digest it names (an index', where there is one), and the manifest chosen."""
+
+    digest: str
+    manifest: Manifest
+
+
+class Repository:
+    """One repository on one endpoint, with the authorization won there."""
+
+    def __init__(self, session: requests.Session, endpoint: Endpoint, name: str, who: Credentials | None) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        self._name = name
+        self._auth = Authorization(who, session, insecure=endpoint.insecure)
+
+    @property
+    def source(self) -> str:
+        """Endpoint and name: two repositories of one source have the same blobs."""
+        return f"{self._endpoint.base}/{self._name}"
+
+    def resolve(self, reference: Reference) -> Resolved:
+        """Fetch the manifest of a tag or digest, through an index where there is one."""
+        found = self._manifest(reference.digest or reference.tag or DEFAULT_TAG)
+        if isinstance(found, Manifest):
+            return Resolved(found.digest, found)
+        chosen = self._manifest(choose(found, machine()).digest)
+        if isinstance(chosen, Index):
+            raise RegistryError("NotImplemented", "an index within an index is not supported")
+        return Resolved(found.digest, chosen)
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """Fetch the image's configuration, the exact bytes."""
+        path = f"blobs/{descriptor.digest}"
+        data, _ = self._small(path, _LARGEST_CONFIG)
+        if digest_of(data) != descriptor.digest:
+            raise RegistryError("Download", f"image config verification failed for digest {descriptor.digest}")
+        return data
+
+    def download(self, descriptor: Descriptor, sink: Sink, delays: Sequence[float] = RETRY_DELAYS) -> None:
+        """Copy a blob into ``sink``, going on where a broken transfer stopped.
+
+        Raises RegistryError: Download when size or digest are not those of ``descriptor``.
+        """
+        transfer = _Transfer(descriptor, sink)
+        for delay in (*delays, None):
+            if transfer.done >= descriptor.size > 0:
+                break
+            try:
+                with self._blob(descriptor.digest, transfer.done) as response:
+                    transfer.take(response)
+                break
+            except Unreachable:
+                if delay is None:
+                    raise
+                gevent.sleep(delay)
+        transfer.verify()
+
+    def _manifest(self, target: str) -> Manifest | Index:
+        data, kind = self._small(f"manifests/{target}", _LARGEST_MANIFEST)
+        if target.startswith("sha256:") and digest_of(data) != target:
+            raise RegistryError("Download", f"manifest verification failed for digest {target}")
+        return read(data, kind)
+
+    def _small(self, path: str, most: int) -> tuple[bytes, str]:
+        with self._get(path, {"Accept": ACCEPT}) as response:
+            _raise_for_status(response, 200)
+            data = b"".join(_chunks(response, most + 1))
+            if len(data) > most:
+                raise RegistryError("Download", f"the registry's answer is larger than {most} bytes")
+            return data, response.headers.get("Content-Type", "")
+
+    @contextmanager
+    def _blob(self, digest: str, offset: int) -> Iterator[requests.Response]:
+        headers = {"Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        with self._get(f"blobs/{digest}", headers) as response:
+            _raise_for_status(response, 200, 206)
+            yield response
+
+    def _get(self, path: str, headers: dict[str, str]) -> requests.Response:
+        """GET below the repository, answering one challenge (a token may also run out midway)."""
+        url = f"{self._endpoint.base}/v2/{self._name}/{path}"
+        response = self._follow(url, headers)
+        if response.status_code == 401:
+            challenge = response.headers.get("WWW-Authenticate", "")
+            scope = f"repository:{self._name}:pull"
+            if self._auth.answer(challenge, scope, TIMEOUT):
+                response.close()
+                response = self._follow(url, headers)
+        return response
+
+    def _follow(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """GET through redirects; the Authorization stays with the origin it is meant for."""
+        home = _origin(url)
+        for _ in range(_MOST_REDIRECTS):
+            at_home = _origin(url) == home
+            own = {"Authorization": self._auth.header} if at_home and self._auth.header else {}
+            with _transport(url):
+                response = self._session.get(
+                    url,
+                    headers={**headers, **own},
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=TIMEOUT,
+                    verify=not (at_home and self._endpoint.insecure),
+                )
+            if not response.is_redirect:
+                return response
+            response.close()
+            url = urljoin(url, response.headers["Location"])
+            if urlsplit(url).scheme != "https" and not self._endpoint.insecure:
+                raise RegistryError("RemoteSourceError", "the registry redirects away from TLS")
+        raise RegistryError("RemoteSourceError", "too many redirects")
+
+
+class _Transfer:
+    """One blob on its way: how much has come, and its digest so far."""
+
+    def __init__(self, descriptor: Descriptor, sink: Sink) -> None:
+        self._descriptor = descriptor
+        self._sink = sink
+        self._hash = hashlib.sha256()
+        self.done = 0
+
+    def take(self, response: requests.Response) -> None:
+        if self.done and not self._resumes(response):
+            self._sink.restart()
+            self._hash = hashlib.sha256()
+            self.done = 0
+        for data in _chunks(response, self._descriptor.size - self.done + 1):
+            self._hash.update(data)
+            self._sink.write(data)
+            self.done += len(data)
+            gevent.sleep(0)
+        if self.done < self._descriptor.size and "Content-Length" not in response.headers:
+            raise Unreachable("Download", "the registry closed the connection too early")
+
+    def _resumes(self, response: requests.Response) -> bool:
+        got = response.headers.get("Content-Range", "")
+        return response.status_code == 206 and got.startswith(f"bytes {self.done}-")
+
+    def verify(self) -> None:
+        digest = self._descriptor.digest
+        if self.done != self._descriptor.size or f"sha256:{self._hash.hexdigest()}" != digest:
+            raise RegistryError("Download", f"filesystem layer verification failed for digest {digest}")
+
+
+def _chunks(response: requests.Response, most: int) -> Iterator[bytes]:
+    """Read at most ``most`` bytes of a body, as they are on the wire."""
+    with _transport(response.url):
+        while most > 0:
+            data = response.raw.read(min(CHUNK, most), decode_content=False)
+            if not data:
+                return
+            most -= len(data)
+            yield data
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+@contextmanager
+def _transport(url: str) -> Iterator[None]:
+    """Turn what sockets and libraries raise into Unreachable, in Docker's form of words."""
+    host = urlsplit(url).netloc
+    try:
+        yield
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise Unreachable("ConnectTimeoutError", f"timeout connecting to host {host}") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable("RemoteSourceError", f"{_reason(error, host)}") from error
+
+
+def _reason(error: BaseException, host: str) -> str:
+    name = host.rpartition("@")[2]
+    text = repr(error)
+    if "NameResolutionError" in text or "getaddrinfo" in text:
+        return f"lookup {name.partition(':')[0]}: no such host"
+    if "Connection refused" in text:
+        return f"dial tcp {name}: connect: connection refused"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"{name}: the TLS handshake or the certificate's check failed"
+    return f"connection to {name} failed"
+
+
+def _raise_for_status(response: requests.Response, *good: int) -> None:
+    status = response.status_code
+    if status in good:
+        return
+    sentence = _sentence(response)
+    if status == 404:
+        raise RegistryError("ResourceNotFound", sentence or "not found")
+    if status in (401, 403):
+        raise RegistryError("UnauthorizedError", sentence or "unauthorized: authentication required")
+    if status >= 500:
+        raise Unreachable("RemoteSourceError", sentence or f"received unexpected HTTP status: {status}")
+    raise RegistryError("RemoteSourceError", sentence or f"received unexpected HTTP status: {status}")
+
+
+def _sentence(response: requests.Response) -> str:
+    """Say the registry's first error as Docker does: ``manifest unknown: manifest unknown``."""
+    try:
+        body = msgspec.json.decode(b"".join(_chunks(response, 64 * 1024)))
+        first = body["errors"][0]
+        return f"{str(first['code']).lower().replace('_', ' ')}: {first['message']}"
+    except (RegistryError, msgspec.DecodeError, KeyError, IndexError, TypeError):
+        return ""

@@ -1,0 +1,188 @@
+"""import-docker-image: pull an image from its registry, telling how it goes line by line.
+
+Facts: the stream of IMGAPI 4.13.1 as captured; sdc-apis 6.4.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import gevent.pool
+import gevent.queue
+import msgspec
+
+from datacenter.images.downloads import Layer
+from datacenter.images.errors import RegistryError
+from datacenter.images.manifests import Descriptor, Manifest
+from datacenter.images.registry import Repository
+from datacenter.images.registry_auth import Credentials
+from datacenter.services.imgapi.layers import Chain
+from grammars.dockerids import short
+from grammars.references import Reference
+
+if TYPE_CHECKING:
+    from datacenter.services.imgapi.model import Imgapi
+
+Line = dict[str, Any]
+
+LAYERS_AT_ONCE = 5
+_STEP = 512 * 1024
+"""Bytes between two lines of one layer's progress."""
+
+
+class Pull:
+    """One pull, in a greenlet of its own: it goes on to its end when its listener leaves."""
+
+    def __init__(self, imgapi: Imgapi, reference: Reference, who: Credentials | None, request_id: str) -> None:
+        self._imgapi = imgapi
+        self._reference = reference
+        self._who = who
+        self._request_id = request_id
+        self._lines: gevent.queue.SimpleQueue = gevent.queue.SimpleQueue()
+        self._heard = True
+
+    def lines(self) -> Generator[Line, None, None]:
+        """Pull, and yield what happens; the last line is an error when it fails."""
+        gevent.spawn(self._run)
+        try:
+            while (line := self._lines.get()) is not None:
+                yield line
+        finally:
+            self._heard = False
+
+    def _say(self, kind: str, payload: dict[str, Any]) -> None:
+        self._put({"type": kind, "payload": payload, "id": self._reference.canonical_name})
+
+    def _put(self, line: Line | None) -> None:
+        if self._heard:
+            self._lines.put(line)
+
+    def _run(self) -> None:
+        try:
+            self._pull()
+        except RegistryError as error:
+            self._fail(error.code, error.message)
+        except OSError as error:
+            self._fail("InternalError", f"storing the image failed: {error.strerror}")
+        finally:
+            self._put(None)
+
+    def _fail(self, code: str, message: str) -> None:
+        error = {"code": code, "message": message}
+        self._put({"type": "error", "id": self._reference.canonical_name, "error": error})
+
+    def _pull(self) -> None:
+        reference = self._reference
+        repository, resolved = self._imgapi.registry.open(reference, self._who)
+        manifest = resolved.manifest
+        config_text = repository.config(manifest.config)
+        chain = Chain(self._imgapi, reference, manifest, _read_config(config_text))
+        target = reference.tag or reference.digest
+        status = f"{target}: Pulling from {reference.local_name} (req {self._request_id})"
+        self._say("status", {"status": status})
+        fresh = self._pull_layers(repository, manifest, chain)
+        self._put(
+            {
+                "type": "create-docker-image",
+                "config_digest": manifest.config.digest,
+                "head": True,
+                "image": chain.config,
+                "image_uuid": chain.uuids[-1],
+                "manifest_digest": resolved.digest,
+                "manifest_str": manifest.text,
+                "size": manifest.size,
+                "dockerImageVersion": "2.2",
+                "id": reference.canonical_name,
+            }
+        )
+        self._say("status", {"status": f"Digest: {resolved.digest}"})
+        outcome = "Downloaded newer image for" if fresh else "Image is up to date for"
+        self._say("status", {"status": f"Status: {outcome} {reference}"})
+
+    def _pull_layers(self, repository: Repository, manifest: Manifest, chain: Chain) -> bool:
+        """Bring every layer in; whether any was new. Layers become images base first."""
+        for layer in manifest.layers:
+            self._say("status", {"id": short(layer.digest), "progressDetail": {}, "status": "Pulling fs layer"})
+        missing = []
+        for number, layer in enumerate(manifest.layers):
+            if chain.present(number):
+                self._progress(layer, "Already exists")
+            else:
+                self._progress(layer, "Pulling fs layer")
+                missing.append(number)
+        fetches = [_Fetch(self, repository, chain, number) for number in missing]
+        pool = gevent.pool.Pool(LAYERS_AT_ONCE)
+        results = pool.imap(_Fetch.run, fetches)
+        try:
+            for number, fetched in zip(missing, results, strict=True):
+                if isinstance(fetched, Exception):
+                    raise fetched
+                layer = manifest.layers[number]
+                self._progress(layer, "Activating image")
+                chain.activate(number, fetched)
+                self._progress(layer, "Pull complete")
+        finally:
+            results.kill()
+            pool.kill()
+            for fetch in fetches:
+                fetch.release()
+        return bool(missing)
+
+    def _progress(self, layer: Descriptor, status: str, detail: dict[str, Any] | None = None) -> None:
+        payload: dict[str, Any] = {"id": short(layer.digest), "status": status}
+        if detail is not None:
+            payload["progressDetail"] = detail
+        self._say("progress", payload)
+
+
+class _Fetch:
+    """One layer's way here, as one pull sees it."""
+
+    def __init__(self, pull: Pull, repository: Repository, chain: Chain, number: int) -> None:
+        self._pull = pull
+        self._repository = repository
+        self._chain = chain
+        self._number = number
+        self._layer = chain.layers[number]
+        self._began = int(time.time())
+        self._told = 0
+        self._fetched = False
+
+    def run(self) -> Layer | Exception:
+        """Return the layer, from another image's file or from the registry; or what went wrong."""
+        cached = self._chain.cached(self._number)
+        if cached is not None:
+            self._pull._progress(self._layer, "Download complete (cached)")
+            return cached
+        try:
+            fetched = self._pull._imgapi.downloads.fetch(self._repository, self._layer, self._watch)
+        except (RegistryError, OSError) as error:
+            return error
+        self._fetched = True
+        self._pull._progress(self._layer, "Download complete")
+        return fetched
+
+    def release(self) -> None:
+        if self._fetched:
+            self._pull._imgapi.downloads.release(self._layer, self._watch)
+
+    def _watch(self, current: int) -> None:
+        if current - self._told < _STEP:
+            return
+        self._told = current
+        detail = {"current": current, "total": self._layer.size, "start": self._began}
+        self._pull._progress(self._layer, "Downloading", detail)
+
+
+def _read_config(text: bytes) -> dict[str, Any]:
+    try:
+        config = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise RegistryError("Download", "the image's configuration is not valid") from error
+    system = config.get("os", "linux")
+    if system != "linux":
+        raise RegistryError("NotImplemented", f'image operating system "{system}" cannot be used on this platform')
+    return config
