@@ -22,9 +22,6 @@ from gateway.wire.tls import PlainTextError, TLSSocket
 
 __all__ = ["Worker", "peer_of"]
 
-HANDSHAKE = 10.0
-"""Seconds a client has to finish the TLS handshake."""
-
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 """Dead clients of silent streams are noticed after a minute and a half."""
 
@@ -48,6 +45,7 @@ class Worker(GeventWorker):
     """
 
     tls: SSL.Context | None = None
+    handshake_timeout = 10.0  # seconds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,7 +97,7 @@ class Worker(GeventWorker):
             return client, Peer("tcp", address_of(addr))
         sock = TLSSocket(client, self.tls)
         try:
-            with gevent.Timeout(HANDSHAKE, TimeoutError("no TLS handshake in time")):
+            with gevent.Timeout(self.handshake_timeout, TimeoutError("no TLS handshake in time")):
                 sock.do_handshake()
         except PlainTextError:
             client.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")

@@ -10,3 +10,8 @@ _real = runpy.run_path(str(Path(__file__).parents[2] / "conf" / "gunicorn.py"))
 globals().update({name: value for name, value in _real.items() if not name.startswith("_")})
 wsgi_app = os.environ.get("LIVE_APP", "live_app:app")
 pythonpath = str(Path(__file__).parent)
+
+
+def pre_fork(server, worker):
+    _real["pre_fork"](server, worker)
+    worker.handshake_timeout = 1.0

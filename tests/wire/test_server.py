@@ -68,13 +68,17 @@ def test_headers_do_not_change_scheme_or_path(live: Live):
     assert json.loads(reply.body)["scheme"] == "http"
 
 
-def test_no_session_is_resumed_so_none_carries_an_identity(live: Live):
+def test_no_session_is_resumed_so_none_carries_an_identity(live: Live, tmp_path):
+    other = make_identity(tmp_path, "other")
     for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
-        with live.tls(version, live.identity) as first:
-            assert json.loads(first.get("/peer").body)["fingerprint"]
+        context = client_context(version, live.identity)
+        with live.tls(context=context) as first:
+            assert json.loads(first.get("/peer").body)["fingerprint"] == fingerprint(live.identity[0])
             session = first.tls.get_session()
-        with live.tls(context=client_context(version), session=session) as second:
-            assert json.loads(second.get("/peer").body)["fingerprint"] is None
+        context.use_certificate_file(str(other[0]))
+        context.use_privatekey_file(str(other[1]))
+        with live.tls(context=context, session=session) as second:
+            assert json.loads(second.get("/peer").body)["fingerprint"] == fingerprint(other[0])
 
 
 def test_old_tls_is_refused_and_alpn_is_http1(live: Live):
@@ -239,7 +243,7 @@ def test_a_second_client_certificate_is_a_second_identity(live: Live, tmp_path):
 
 
 def test_idle_clients_of_the_handshake_are_let_go(live: Live):
-    """The worker gives a client ten seconds; nothing is sent back."""
+    """live_conf gives a client one second instead of ten; nothing is sent back."""
     with live.tcp() as client:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bytes(16))
         client.sock.settimeout(20)

@@ -143,13 +143,20 @@ class Client:
             reply.body = self.read_to_end()
         return reply
 
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        early: bytes = b"",
+    ) -> None:
         head = f"{method} {path} HTTP/1.1\r\nHost: docker\r\n"
         given = dict(headers or {})
         if body and "Transfer-Encoding" not in given:
             given.setdefault("Content-Length", str(len(body)))
         head += "".join(f"{name}: {value}\r\n" for name, value in given.items())
-        self.send(head.encode() + b"\r\n" + body)
+        self.send(head.encode() + b"\r\n" + body + early)
 
     def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
         self.ask(method, path, headers, body)
