@@ -8,6 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sdc.errors import SdcError as ServiceError
+from sdc.errors import SdcUnavailable as ServiceUnavailable
+
+__all__ = [
+    "Conflict",
+    "DeadlineExceeded",
+    "DockerError",
+    "Forbidden",
+    "InternalError",
+    "InvalidParameter",
+    "NotFound",
+    "NotImplementedHere",
+    "NotModified",
+    "QuotaExceeded",
+    "RateLimited",
+    "ServiceError",
+    "ServiceUnavailable",
+    "TooLarge",
+    "Unauthorized",
+    "Unavailable",
+]
+"""``ServiceError`` is what a client in ``call.services`` raises; members of the chain may catch it by this name."""
+
 
 class DockerError(Exception):
     """A refusal whose sentence reaches the client word for word.

@@ -17,7 +17,8 @@ nothing. A public method that is not a moment stops the start-up, so a misspelt 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -25,7 +26,10 @@ import msgspec
 if TYPE_CHECKING:
     from gateway.call import Call, Duplex, Reply
 
-MOMENTS = ("before", "provision", "after", "item", "stream", "failed")
+MOMENTS: Mapping[str, int] = MappingProxyType(
+    {"before": 1, "provision": 2, "after": 2, "item": 2, "stream": 2, "failed": 2}
+)
+"""Each moment, in the order a call meets them, and how many arguments it is given."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

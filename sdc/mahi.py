@@ -25,3 +25,8 @@ class Mahi(ServiceClient):
         """A sub-user with its account; 404 UserIdDoesNotExist."""
         info: AuthInfo = self.get(f"/users/{uuid}")
         return info
+
+    def get_user_by_login(self, account: str, login: str) -> AuthInfo:
+        """A sub-user, by its account's login and its own; 404 UserDoesNotExist."""
+        info: AuthInfo = self.get("/users", query={"account": account, "login": login})
+        return info

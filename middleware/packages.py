@@ -1,0 +1,112 @@
+"""Choose the Triton package, the size, of a new container."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from gateway.call import Call
+from gateway.errors import InvalidParameter
+from middleware.base import Middleware, Options
+
+LABEL = "com.joyent.package"
+MIB = 1 << 20
+
+_VALUE = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.\-]+)?[a-zA-Z0-9]")
+_DOUBLED = re.compile(r"[_.\-]{2}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_SHORT_UUID = re.compile(r"[0-9a-f]{8}", re.IGNORECASE)
+_MOST_CACHED = 1000
+
+Package = dict[str, Any]
+
+
+class PackageOptions(Options, frozen=True):
+    prefix: Annotated[
+        str, Meta(pattern=r"^[A-Za-z0-9_.-]*$", description="Packages chosen by memory have names that begin so")
+    ] = "sample-"
+    default_memory: Annotated[int, Meta(ge=1, description="MiB, when the container names no memory")] = 1024
+    cache_seconds: Annotated[float, Meta(ge=0, description="How old a list of packages may be")] = 10.0
+
+
+class Packages(Middleware):
+    """Put the package into ``call.hints["package"]``: the one the label names, else the smallest with the memory.
+
+    Only active packages count that belong to everyone or to the account. The hint is the package as PAPI has
+    it (memory and quota in MiB); the translator sends its uuid as ``billing_id``.
+
+    Docker: POST /containers/create   SDC: PAPI GET /packages
+    """
+
+    name = "packages"
+    runs_on = ("container.create",)
+    Options = PackageOptions
+    options: PackageOptions
+
+    def __init__(self, options: PackageOptions) -> None:
+        super().__init__(options)
+        self._lists: dict[str, tuple[float, list[Package]]] = {}
+
+    def before(self, call: Call) -> None:
+        wanted = (call.body.Labels or {}).get(LABEL)
+        if wanted is not None:
+            call.hints["package"] = self._named(call, wanted)
+        else:
+            memory = getattr(call.body.HostConfig, "Memory", None)
+            call.hints["package"] = self._large_enough(call, memory if isinstance(memory, int) else 0)
+
+    def _named(self, call: Call, value: str) -> Package:
+        if not _VALUE.fullmatch(value) or _DOUBLED.search(value):
+            raise InvalidParameter(f"invalid value for {LABEL}: {value}")
+        if _UUID.fullmatch(value):
+            term = f"(uuid={value.lower()})"
+        elif _SHORT_UUID.fullmatch(value):
+            term = f"(|(name={value})(uuid={value.lower()}-*))"
+        else:
+            term = f"(name={value})"
+        found = self._list(call, term)
+        if not found:
+            raise InvalidParameter("no packages match parameters")
+        by_name = [package for package in found if package["name"] == value]
+        by_uuid = [package for package in found if package["uuid"].startswith(value.lower())]
+        for matches in (by_name, by_uuid):
+            if len(matches) == 1:
+                return dict(matches[0])
+        raise InvalidParameter(f"no package supports the given container constraints: {LABEL}={value}")
+
+    def _large_enough(self, call: Call, memory: int) -> Package:
+        """Choose by memory in bytes; 0 and less mean the default."""
+        needed = memory / MIB if memory > 0 else self.options.default_memory
+        found = self._list(call, f"(name={self.options.prefix}*)")
+        fitting = [package for package in found if package["max_physical_memory"] >= needed]
+        if not fitting:
+            shown = human_size(memory if memory > 0 else self.options.default_memory * MIB)
+            raise InvalidParameter(f"no package supports the given container constraints: memory={shown}")
+        return dict(min(fitting, key=lambda package: package["max_physical_memory"]))
+
+    def _list(self, call: Call, term: str) -> list[Package]:
+        """Active packages that the account may use. Both parts of the filter are safe: checked or uuids."""
+        owned = f"(|(owner_uuids={call.owner.uuid})(!(owner_uuids=*)))"
+        query = f"(&(active=true){owned}{term})"
+        now = time.monotonic()
+        made, packages = self._lists.get(query, (0.0, []))
+        if packages and now - made < self.options.cache_seconds:
+            return packages
+        packages = call.services.papi.list_packages(query)
+        if len(self._lists) >= _MOST_CACHED:
+            self._lists.clear()
+        self._lists[query] = (now, packages)
+        return packages
+
+
+def human_size(size: int) -> str:
+    """``65g``: 1024-based, cut off to a whole number, as sdc-docker writes it."""
+    units = "bkmgt"
+    step = 0
+    while size >= 1024 and step < len(units) - 1:
+        size //= 1024
+        step += 1
+    return f"{size}{units[step]}"
