@@ -166,14 +166,11 @@ class Client:
         return self.request("GET", path)
 
 
-def client_context(version: int | None = None, identity: tuple[Path, Path] | None = None) -> SSL.Context:
+def client_context(version: int | None = None) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     if version:
         context.set_min_proto_version(version)
         context.set_max_proto_version(version)
-    if identity:
-        context.use_certificate_file(str(identity[0]))
-        context.use_privatekey_file(str(identity[1]))
     return context
 
 
@@ -203,9 +200,12 @@ class Live:
         session: SSL.Session | None = None,
     ) -> Client:
         client = self.tcp()
-        client.tls = SSL.Connection(context or client_context(version, identity), client.sock)
+        client.tls = SSL.Connection(context or client_context(version), client.sock)
         client.tls.set_connect_state()
         client.tls.set_alpn_protos([b"http/1.1"])
+        if identity is not None:
+            client.tls.use_certificate(x509.load_pem_x509_certificate(identity[0].read_bytes()))
+            client.tls.use_privatekey(serialization.load_pem_private_key(identity[1].read_bytes(), None))
         if session is not None:
             client.tls.set_session(session)
         client.tls.do_handshake()
