@@ -1,5 +1,5 @@
 """CNS: the DNS search suffixes of an account's containers."""
 
-from datacenter.services.cns.model import Cns
+from datacenter.services.cns.model import Cns, suffixes
 
-__all__ = ["Cns"]
+__all__ = ["Cns", "suffixes"]

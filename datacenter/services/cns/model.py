@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 
@@ -14,22 +15,27 @@ if TYPE_CHECKING:
 DOMAIN = "cns.test"
 
 
+def suffixes(account: Mapping[str, Any], datacenter: str) -> list[str]:
+    """The DNS search suffixes of an account's containers; none unless its CNS is switched on."""
+    if not account.get("triton_cns_enabled"):
+        return []
+    zone = f"{account['uuid']}.{datacenter}.{DOMAIN}"
+    return [f"svc.{zone}", f"inst.{zone}"]
+
+
 class Cns:
-    """Suffixes under ``<account>.<data center>.cns.test`` for accounts that switched CNS on."""
+    """The one route of CNS that making a container needs."""
 
     def __init__(self, dc: DataCenter) -> None:
         self._dc = dc
         self.app: Flask = self._make_app()
 
     def suffixes(self, owner_uuid: str) -> list[str]:
-        """The DNS search suffixes of an account's containers; none unless its CNS is on. Raises 404."""
+        """The suffixes of an account by uuid. Raises 404 ResourceNotFound."""
         account = self._dc.mahi.account(owner_uuid)
         if account is None:
             raise not_found("account not found")
-        if not account.get("triton_cns_enabled"):
-            return []
-        zone = f"{account['uuid']}.{self._dc.settings.name}.{DOMAIN}"
-        return [f"svc.{zone}", f"inst.{zone}"]
+        return suffixes(account, self._dc.settings.name)
 
     def _make_app(self) -> Flask:
         app = service("cns", "cns")
