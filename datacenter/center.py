@@ -1,0 +1,32 @@
+"""The embedded data center: its services, put together in one process."""
+
+from __future__ import annotations
+
+from datacenter.services.cloudapi import CloudApi
+from datacenter.services.cnapi import Cnapi
+from datacenter.services.fwapi import Fwapi
+from datacenter.services.imgapi import Imgapi
+from datacenter.services.mahi import Mahi
+from datacenter.services.napi import Napi
+from datacenter.services.papi import Papi
+from datacenter.services.vmapi import Vmapi
+from datacenter.services.wfapi import Wfapi
+from datacenter.settings import DcSettings
+from datacenter.store import Store
+
+
+class DataCenter:
+    """Every service of one instance, over one store. They meet here and call one another as plain objects."""
+
+    def __init__(self, settings: DcSettings, store: Store | None = None) -> None:
+        self.settings = settings
+        self.store = store or Store(settings.state / "dc.sqlite")
+        self.mahi = Mahi(self)
+        self.papi = Papi(self)
+        self.napi = Napi(self)
+        self.fwapi = Fwapi(self)
+        self.imgapi = Imgapi(self)
+        self.cnapi = Cnapi(self)
+        self.wfapi = Wfapi(self)
+        self.vmapi = Vmapi(self)
+        self.cloudapi = CloudApi(self)

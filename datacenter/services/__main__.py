@@ -1,0 +1,56 @@
+"""The services process: ``python -m datacenter.services --settings <state>/datacenter.json``."""
+
+# ruff: noqa: E402, I001 - sockets are made green before anybody imports them
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse
+import os
+import signal
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from datacenter.center import DataCenter
+from datacenter.services.serving import Server
+from datacenter.settings import load
+
+
+def servers(dc: DataCenter) -> list[Server]:
+    """One server per service this data center has."""
+    settings = dc.settings
+    applications = {
+        name: getattr(dc, name).app
+        for name in ("mahi", "papi", "napi", "fwapi", "imgapi", "cnapi", "wfapi", "vmapi", "cloudapi")
+    }
+    return [
+        Server(settings.port(name), application, dc.vmapi.upgrade if name == "vmapi" else None)
+        for name, application in applications.items()
+    ]
+
+
+def main() -> None:
+    """Serve until told to stop. Jobs that an earlier process left unfinished are taken up at once."""
+    parser = argparse.ArgumentParser(prog="datacenter.services", description=main.__doc__)
+    parser.add_argument("--settings", type=Path, required=True, help="the instance's datacenter.json")
+    settings = load(parser.parse_args().settings)
+    os.umask(0o077)
+    settings.state.mkdir(parents=True, exist_ok=True)
+    dc = DataCenter(settings)
+    running = servers(dc)
+    for server in running:
+        server.start()
+    dc.wfapi.engine.resume()
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopped.set)
+    stopped.wait()
+    for server in running:
+        server.stop(timeout=1)
+    dc.store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""CNAPI: the compute nodes. What they are, what is free on them, who may work on which VM, and their agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from datacenter.restify import service
+from datacenter.services.cnapi.allocation import Request, choose
+from datacenter.services.cnapi.routes import server_routes
+from datacenter.services.cnapi.servers import Servers
+from datacenter.services.cnapi.tasks import Tasks
+from datacenter.services.cnapi.tickets import Tickets
+from datacenter.services.cnapi.vm_routes import vm_routes
+from datacenter.services.cnapi.waitlist_routes import waitlist_routes
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+
+Doc = dict[str, Any]
+
+
+class Cnapi:
+    """The service and its in-process door for the others."""
+
+    def __init__(self, dc: DataCenter) -> None:
+        self._dc = dc
+        self.servers = Servers(dc)
+        self.tickets = Tickets()
+        self.tasks = Tasks()
+        self.app = service("cnapi", "cnapi/1.26.6")
+        self.app.register_blueprint(server_routes(self))
+        self.app.register_blueprint(vm_routes(self))
+        self.app.register_blueprint(waitlist_routes(self))
+
+    def allocate(self, vm: Doc, package: Doc | None, image: Doc, nic_tags: list[list[str]]) -> Doc:
+        """Choose the server for a VM that is about to be made. Raises RestError 409 when there is none.
+
+        Nothing is reserved: the caller stores the VM before it waits for anything, and the stored VM counts.
+        """
+        return self.weigh(vm, package, image, nic_tags)[0]
+
+    def weigh(self, vm: Doc, package: Doc | None, image: Doc, nic_tags: list[list[str]]) -> tuple[Doc, list[Doc]]:
+        """As ``allocate``, and say what filtered which server out. ``quota`` is GiB on a VM, MiB on a package."""
+        size = package or {}
+        ram = vm.get("max_physical_memory") or vm.get("ram") or size.get("max_physical_memory") or 0
+        quota = vm.get("quota") or 0
+        disk = int(quota) * 1024 if quota else int(size.get("quota") or 0)
+        ram = max(int(ram), int((image.get("requirements") or {}).get("min_ram") or 0))
+        others = self._dc.vmapi.active_of(str(vm.get("owner_uuid", "")))
+        return choose(self.servers, Request(vm, others, nic_tags, ram, disk))
+
+    def node_started(self, server_uuid: str) -> None:
+        """An agent has come (back) up: let VMAPI finish what it could not do without it."""
+        self._dc.vmapi.node_started(server_uuid)
+
+    def task(
+        self,
+        server_uuid: str,
+        name: str,
+        params: Doc,
+        *,
+        timeout: float = 60.0,
+        req_id: str = "",
+    ) -> Doc:
+        """Run a task on a compute node and return its result. Raises TaskError; RestError for an unknown server."""
+        return self.servers.agent(server_uuid).task(name, params, timeout=timeout, request_id=req_id)

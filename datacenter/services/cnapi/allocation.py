@@ -1,0 +1,177 @@
+"""Choose a server for a new VM: filters one after another, each with its reasons, then spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from datacenter.restify import RestError
+from datacenter.services.cnapi import affinity
+from datacenter.services.cnapi.servers import Servers
+
+Doc = dict[str, Any]
+
+
+@dataclass
+class Request:
+    """What is to be placed: the VM's payload, the account's other VMs, and the sizes it needs in MiB."""
+
+    vm: Doc
+    others: list[Doc]
+    nic_tags: list[list[str]]
+    ram: int
+    disk: int
+
+
+@dataclass
+class Search:
+    """The servers still in the race, and what threw the others out."""
+
+    remaining: dict[str, Doc]
+    steps: list[Doc] = field(default_factory=list)
+
+    def keep(self, step: str, refusal: Callable[[Doc], str | None], failure: str) -> None:
+        """Drop the servers that ``refusal`` has a reason against; fail when none is left."""
+        reasons = {uuid: reason for uuid, server in self.remaining.items() if (reason := refusal(server))}
+        self.remaining = {uuid: server for uuid, server in self.remaining.items() if uuid not in reasons}
+        self.steps.append({"step": step, "remaining": list(self.remaining), "reasons": reasons})
+        if not self.remaining:
+            raise no_resources(failure)
+
+
+def no_resources(reason: str, code: str = "NoAllocatableServersError") -> RestError:
+    return RestError(409, code, f"No compute resources available: {reason}")
+
+
+def choose(servers: Servers, request: Request) -> tuple[Doc, list[Doc]]:
+    """Return the server for a VM and the steps that led to it.
+
+    Raises RestError 409 NoAllocatableServersError, or VolumeServerNoResourcesError when the VM shares the
+    volumes of another one and that one's server has no room.
+    """
+    search = Search({server["uuid"]: server for server in servers.all()})
+    search.keep("Servers that are set up", lambda s: None if s["setup"] else "not set up", "no servers are set up")
+    search.keep("Unreserved servers", lambda s: "reserved" if s["reserved"] else None, "all servers are reserved")
+    search.keep(
+        "Running servers",
+        lambda s: None if servers.is_running(s["uuid"]) else "no heartbeat",
+        "no servers are running",
+    )
+    search.keep(
+        "Servers with the networks' nic tags",
+        lambda s: _lacks_tags(s, request.nic_tags),
+        "no servers with the requested nic tags",
+    )
+    forced = _volumes_from(search, request)
+    rules = _by_affinity(search, request)
+    rules_preference = affinity.preference(rules, request.others)
+    _by_locality(search, request)
+    room = {uuid: servers.capacity(server) for uuid, server in search.remaining.items()}
+    _by_room(search, request, room, forced=forced)
+    near, far = _locality(request)
+
+    def rank(uuid: str) -> tuple[int, int, str]:
+        return rules_preference(uuid) + (uuid in near) - (uuid in far), room[uuid]["ram"], uuid
+
+    chosen = max(search.remaining, key=rank)
+    search.steps.append({"step": "Server with the most unreserved RAM", "remaining": [chosen], "reasons": {}})
+    return search.remaining[chosen], search.steps
+
+
+def _by_room(search: Search, request: Request, room: dict[str, Doc], *, forced: bool) -> None:
+    """Drop servers without enough unreserved RAM and disk."""
+    needs = (("ram", "RAM", request.ram), ("disk", "disk", request.disk))
+    for key, word, need in needs:
+
+        def short(server: Doc, key: str = key, word: str = word, need: int = need) -> str | None:
+            free = room[server["uuid"]][key]
+            return f"VM's calculated {word} is {need} but server has {free} spare" if free < need else None
+
+        try:
+            search.keep(f"Servers with enough unreserved {word}", short, f"no servers with enough unreserved {word}")
+        except RestError as error:
+            if forced:
+                reason = f"the server that holds the volumes has not enough {word}"
+                raise no_resources(reason, "VolumeServerNoResourcesError") from error
+            raise
+
+
+def _lacks_tags(server: Doc, requirements: list[list[str]]) -> str | None:
+    """Why a server cannot carry the VM's nics; one tag of each requirement is enough. Fabrics are everywhere."""
+    nics = server["sysinfo"].get("Network Interfaces", {})
+    offered = {tag for nic in nics.values() for tag in nic.get("NIC Names", ())}
+    for tags in requirements:
+        if not any(tag.startswith("sdc_overlay/") or tag in offered for tag in tags):
+            return f"lacks nic tag {' or '.join(tags)}"
+    return None
+
+
+def _volumes_from(search: Search, request: Request) -> bool:
+    """Keep only the server of the VMs whose volumes are shared; says whether there are any."""
+    text = (request.vm.get("internal_metadata") or {}).get("docker:volumesfrom")
+    if not text:
+        return False
+    try:
+        wanted = set(msgspec.json.decode(text, type=list[str]))
+    except msgspec.DecodeError as error:
+        message = "Request parameters failed validation"
+        errors = [{"field": "vm.internal_metadata", "code": "Invalid", "message": "docker:volumesfrom is no list"}]
+        raise RestError(500, "InvalidParameters", message, errors) from error
+    homes = {vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted}
+    if not wanted:
+        return False
+    search.keep(
+        "Servers with the shared volumes",
+        lambda s: None if homes == {s["uuid"]} else "does not hold all shared volumes",
+        "no single server holds all the containers of volumes-from",
+    )
+    return True
+
+
+def _by_affinity(search: Search, request: Request) -> list[affinity.Rule]:
+    """Keep the servers that the hard affinity rules allow, and return all rules."""
+    try:
+        rules = [affinity.Rule.read(payload) for payload in request.vm.get("affinity") or ()]
+    except ValueError as error:
+        message = "Request parameters failed validation"
+        errors = [{"field": "vm.affinity", "code": "Invalid", "message": str(error)}]
+        raise RestError(500, "InvalidParameters", message, errors) from error
+    hard = [rule for rule in rules if not rule.soft]
+    if hard:
+        try:
+            allowed = affinity.hard(hard, request.others, set(search.remaining))
+        except affinity.AffinityError as error:
+            raise no_resources(str(error)) from error
+        expressions = ", ".join(f'"{rule}"' for rule in hard)
+        search.keep(
+            "Servers that the affinity rules allow",
+            lambda s: None if s["uuid"] in allowed else f"ruled out by affinity {expressions}",
+            f"no servers satisfy affinity {expressions}",
+        )
+    return rules
+
+
+def _locality(request: Request) -> tuple[set[str], set[str]]:
+    """The servers of the VMs that the legacy ``locality`` names: to be near to, to be far from."""
+    locality = request.vm.get("locality") or {}
+    sides = []
+    for side in ("near", "far"):
+        named = locality.get(side) or []
+        wanted = {named} if isinstance(named, str) else set(named)
+        sides.append({vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted})
+    return sides[0], sides[1]
+
+
+def _by_locality(search: Search, request: Request) -> None:
+    locality = request.vm.get("locality") or {}
+    if locality.get("strict") is not True:
+        return
+    near, far = _locality(request)
+    search.keep(
+        "Servers that the locality allows",
+        lambda s: "locality" if s["uuid"] in far or (locality.get("near") and s["uuid"] not in near) else None,
+        "no servers satisfy the locality asked for",
+    )

@@ -1,0 +1,117 @@
+"""CNAPI's routes to the VMs of a server: tasks on the node's agent, and the docker calls that answer at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, g, request
+
+from datacenter.restify import RestError, params, reply
+from datacenter.workflow.failure import TaskError
+
+if TYPE_CHECKING:
+    from datacenter.services.cnapi import Cnapi
+
+Doc = dict[str, Any]
+
+TASK_LIMIT = 3600.0
+LOAD_LIMIT = 20.0
+VM_ACTIONS = {
+    "start": "machine_boot",
+    "stop": "machine_shutdown",
+    "reboot": "machine_reboot",
+    "kill": "machine_kill",
+    "update": "machine_update",
+    "reprovision": "machine_reprovision",
+}
+COPY_ERRORS = {
+    "FileNotFound": 404,
+    "PathNotDirectory": 400,
+    "VmNotRunning": 409,
+    "DockerCopyStoppedContainerNoPlatformSupport": 409,
+}
+CAPABILITY_ERRORS = frozenset({"NotSupported", "InitNotFound", "InitNotExecutable", "InitFailed", "ExecNotFound"})
+"""Codes of what only nodes with our capabilities can say; all other failures of docker-exec are InternalError."""
+DOCKER_CALLS = {"docker-exec": 60.0, "docker-copy": 10.0, "docker-stats": 30.0, "docker-build": 30.0}
+
+
+def vm_routes(cnapi: Cnapi) -> Blueprint:
+    routes = Blueprint("server_vms", __name__)
+
+    def start(server_uuid: str, task: str, task_params: Doc) -> Response:
+        """Start a task on the node and answer with its id."""
+        agent = cnapi.servers.agent(server_uuid)
+        req_id = g.request_id
+        run = lambda: agent.task(task, task_params, timeout=TASK_LIMIT, request_id=req_id)  # noqa: E731
+        return reply({"id": cnapi.tasks.start(server_uuid, task, req_id, run)})
+
+    @routes.post("/servers/<server_uuid>/vms")
+    def create(server_uuid: str) -> Response:
+        return start(server_uuid, "machine_create", _payload())
+
+    @routes.post("/servers/<server_uuid>/ensure-image")
+    def ensure_image(server_uuid: str) -> Response:
+        return start(server_uuid, "image_ensure_present", _payload())
+
+    @routes.post("/servers/<server_uuid>/vms/<uuid>/<action>")
+    def act(server_uuid: str, uuid: str, action: str) -> Response:
+        if action in DOCKER_CALLS:
+            return docker(server_uuid, uuid, action)
+        if action not in VM_ACTIONS:
+            raise RestError(404, "ResourceNotFound", f"{request.path} does not exist")
+        return start(server_uuid, VM_ACTIONS[action], {**_payload(), "uuid": uuid})
+
+    @routes.delete("/servers/<server_uuid>/vms/<uuid>")
+    def destroy(server_uuid: str, uuid: str) -> Response:
+        return start(server_uuid, "machine_destroy", {"uuid": uuid})
+
+    @routes.get("/servers/<server_uuid>/vms/<uuid>")
+    def load(server_uuid: str, uuid: str) -> Response:
+        """The VM as its node sees it now."""
+        found = now(server_uuid, "machine_load", {"uuid": uuid}, LOAD_LIMIT)
+        return reply(found.get("vm", found))
+
+    @routes.get("/servers/<server_uuid>/vms/<uuid>/proc")
+    def proc(server_uuid: str, uuid: str) -> Response:
+        found = now(server_uuid, "machine_proc", {"uuid": uuid}, LOAD_LIMIT)
+        return reply(found.get("result", found))
+
+    def now(server_uuid: str, task: str, task_params: Doc, limit: float) -> Doc:
+        """Run a task on the node and answer with its result."""
+        try:
+            return cnapi.task(server_uuid, task, task_params, timeout=limit, req_id=g.request_id)
+        except TaskError as error:
+            status = {"VmNotRunning": 409, "ResourceNotFound": 404, "VmNotFound": 404}.get(error.rest_code)
+            if status == 404:
+                raise RestError(404, "ResourceNotFound", f"VM {task_params['uuid']} not found") from error
+            raise RestError(status or 500, error.rest_code if status else "InternalError", error.message) from error
+
+    def docker(server_uuid: str, uuid: str, call: str) -> Response:
+        """Forward a docker call; the node answers with the port to connect to."""
+        body = _payload()
+        if call == "docker-copy" and isinstance(body.get("payload"), dict):
+            body = body["payload"]
+        headers = {
+            name: request.headers[name] for name in ("x-registry-auth", "x-registry-config") if name in request.headers
+        }
+        task_params = {**body, "uuid": uuid, **({"headers": headers} if headers else {})}
+        try:
+            task = call.replace("-", "_")
+            return reply(cnapi.task(server_uuid, task, task_params, timeout=DOCKER_CALLS[call], req_id=g.request_id))
+        except TaskError as error:
+            raise _docker_failure(call, error) from error
+
+    return routes
+
+
+def _payload() -> Doc:
+    """The request's parameters without those that the path gave."""
+    return {key: value for key, value in params().items() if key not in {"server_uuid", "action"}}
+
+
+def _docker_failure(call: str, error: TaskError) -> RestError:
+    if call == "docker-copy" and error.rest_code in COPY_ERRORS:
+        return RestError(COPY_ERRORS[error.rest_code], error.rest_code, error.message)
+    if error.rest_code in CAPABILITY_ERRORS:
+        return RestError(error.status or 409, error.rest_code, error.message)
+    return RestError(500, "InternalError", error.message)

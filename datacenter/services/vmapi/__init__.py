@@ -1,0 +1,133 @@
+"""VMAPI: the VMs of the data center, and the jobs that make, change and destroy them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from datacenter.restify import service
+from datacenter.services.vmapi import record
+from datacenter.services.vmapi.actions import Actions
+from datacenter.services.vmapi.changefeed import Changefeed
+from datacenter.services.vmapi.feed_routes import feed_routes
+from datacenter.services.vmapi.feed_socket import FeedSocket
+from datacenter.services.vmapi.job_routes import job_routes
+from datacenter.services.vmapi.metadata_routes import metadata_routes
+from datacenter.services.vmapi.placing import Placing
+from datacenter.services.vmapi.record import Vm
+from datacenter.services.vmapi.routes import vm_routes
+from datacenter.services.vmapi.steps import Steps
+from datacenter.services.vmapi.table import INDEXED, Promised, VmTable
+from datacenter.services.vmapi.workflows import workflows
+from datacenter.workflow.failure import TaskError
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+
+LOAD_LIMIT = 30.0
+GONE_FROM_NODE = frozenset({"VmNotFound", "ResourceNotFound"})
+
+
+class Vmapi:
+    """The service and its in-process door for the others."""
+
+    def __init__(self, dc: DataCenter) -> None:
+        self._dc = dc
+        self.table = VmTable(dc.store)
+        self.changefeed = Changefeed()
+        self.table.watch(self.changefeed.vm_changed)
+        self._doomed = dc.store.bucket("doomed_vms")
+        self._names: set[tuple[str, str]] = set()
+        self.jobs = dc.wfapi.engine
+        self.jobs.define(workflows(Steps(dc, self)))
+        self.placing = Placing(dc, self)
+        self.actions = Actions(dc, self)
+        self.app = service("vmapi", "VMAPI/9.16.0")
+        for routes in (vm_routes(dc, self), job_routes(self), metadata_routes(dc, self), feed_routes(self)):
+            self.app.register_blueprint(routes)
+
+    def upgrade(self, environ: dict[str, Any], sock: socket.socket) -> None:
+        """Serve the change feed on a connection that asked for WebSocket."""
+        FeedSocket(self.changefeed, environ, sock).run()
+
+    # the other services' door
+
+    def vm(self, uuid: str) -> Vm | None:
+        return self.table.get(uuid)
+
+    def vms(self, **equal: Any) -> list[Vm]:
+        """VMs whose fields equal the given values, destroyed and failed ones too."""
+        indexed = next((field for field in INDEXED if field in equal), None)
+        found = self.table.all() if indexed is None else self.table.where(indexed, equal[indexed])
+        return [vm for vm in found if all(vm.get(field) == value for field, value in equal.items())]
+
+    def active_of(self, owner_uuid: str) -> list[Vm]:
+        """An account's VMs that are neither destroyed nor failed."""
+        return self.table.active("owner_uuid", owner_uuid)
+
+    def on_server(self, server_uuid: str) -> list[Vm]:
+        """A server's VMs that are neither destroyed nor failed."""
+        return self.table.active("server_uuid", server_uuid)
+
+    def promised(self, server_uuid: str) -> Promised:
+        return self.table.promised(server_uuid)
+
+    def node_started(self, server_uuid: str) -> None:
+        """Remove what could not be removed while the node was away."""
+        for doomed in self._doomed.find(server_uuid=server_uuid):
+            self.jobs.submit(
+                "destroy",
+                f"/destroy-{doomed['vm_uuid']}",
+                {"vm_uuid": doomed["vm_uuid"], "server_uuid": server_uuid, "task": "destroy"},
+            )
+            self.undoom(doomed["vm_uuid"])
+
+    # what routes and jobs do to VMs
+
+    def apply(self, uuid: str, update: Mapping[str, Any]) -> Vm | None:
+        """Take news from a VM's node into its record and return it; None for a VM nobody knows."""
+        vm = self.table.get(uuid)
+        if vm is None:
+            return None
+        after = record.news(vm, dict(update))
+        return vm if after is vm else self.table.put(after)
+
+    def load(self, vm: Vm, request_id: str = "") -> Vm:
+        """Ask the VM's node how it is, and return the record after that.
+
+        A VM that its node doesn't know is destroyed, or failed when it was being provisioned. Raises TaskError.
+        """
+        if vm["state"] == "destroyed" or not vm.get("server_uuid"):
+            return vm
+        try:
+            params = {"uuid": vm["uuid"]}
+            answer = self._dc.cnapi.task(
+                vm["server_uuid"], "machine_load", params, timeout=LOAD_LIMIT, req_id=request_id
+            )
+        except TaskError as error:
+            if error.rest_code not in GONE_FROM_NODE:
+                raise
+            current = self.table.get(vm["uuid"]) or vm
+            gone = record.failed if current["state"] == "provisioning" else record.destroyed
+            return self.table.put(gone(current))
+        return self.apply(vm["uuid"], answer.get("vm") or {}) or vm
+
+    def is_name_taken(self, owner_uuid: str, alias: str) -> bool:
+        """Whether an active VM of the account has this alias, or is about to get it."""
+        return (owner_uuid, alias) in self._names or self.table.named(owner_uuid, alias) is not None
+
+    def reserve_name(self, owner_uuid: str, alias: str) -> None:
+        """Keep an alias for a VM that is being renamed, until ``release_name``."""
+        self._names.add((owner_uuid, alias))
+
+    def release_name(self, owner_uuid: str, alias: str | None) -> None:
+        if alias is not None:
+            self._names.discard((owner_uuid, alias))
+
+    def doom(self, vm_uuid: str, server_uuid: str) -> None:
+        """Note that a node still has to remove a VM."""
+        self._doomed.put(vm_uuid, {"vm_uuid": vm_uuid, "server_uuid": server_uuid})
+
+    def undoom(self, vm_uuid: str) -> None:
+        self._doomed.delete(vm_uuid)

@@ -1,0 +1,187 @@
+"""What may be done to a VM, checked before a job is queued for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from datacenter.restify import RestError, truthy
+from datacenter.services.vmapi.record import SETTABLE, Vm
+from datacenter.services.vmapi.validation import NO_PACKAGE, Problems, check_metadata, check_types, refuse
+from datacenter.services.vmapi.workflows import METADATA, is_idempotent, stop_job_timeout
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+    from datacenter.services.vmapi import Vmapi
+    from datacenter.workflow.job import Job
+
+Doc = dict[str, Any]
+
+KNOWN = (
+    "start",
+    "stop",
+    "kill",
+    "reboot",
+    "reprovision",
+    "update",
+    "add_nics",
+    "update_nics",
+    "remove_nics",
+    "create_snapshot",
+    "rollback_snapshot",
+    "delete_snapshot",
+)
+OFFERED = frozenset({"start", "stop", "kill", "reboot", "update"})
+SIGNAL_NUMBERS = frozenset({*range(7), *range(8, 32), 37})
+CONTEXT = ("uuid", "action", "owner_uuid", "sync", "origin", "creator_uuid", "idempotent", "context")
+RESIZE = ("cpu_cap", "max_lwps", "max_physical_memory", "max_swap", "zfs_io_priority")
+UPDATABLE = SETTABLE - {"server_uuid", "image_uuid", "nics", "filesystems", "owner_uuid", "zlog_max_size"}
+MIB_IN_GIB = 1024
+
+
+class Actions:
+    """Queue jobs for the VMs there are."""
+
+    def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
+        self._dc = dc
+        self._vmapi = vmapi
+
+    def act(self, vm: Vm, asked: Doc, request_id: str) -> Job:
+        """Queue the action that ``asked`` names. Raises RestError for what can't be done."""
+        action = asked.get("action")
+        if not action:
+            raise refuse("action", "MissingParameter", "Must specify action")
+        if action not in KNOWN:
+            raise refuse("action", "Invalid", f"Invalid action: {action}")
+        if action not in OFFERED:
+            raise RestError(501, "NotImplemented", f"this data center offers no action {action}")
+        if vm["state"] == "provisioning" or not vm.get("server_uuid"):
+            raise RestError(409, "UnallocatedVM", "VM is not allocated to a server yet")
+        if action == "update":
+            return self.update(vm, {key: asked[key] for key in asked.keys() - set(CONTEXT)}, asked, request_id)
+        params: Doc = {}
+        if action == "kill" and "signal" in asked:
+            params["signal"] = _signal(asked["signal"])
+        if action in {"stop", "reboot"} and asked.get("timeout") is not None:
+            params["timeout"] = _timeout(asked["timeout"])
+        if action in {"start", "reboot"} and asked.get("update") is not None:
+            params["update"] = _boot_update(asked["update"])
+        if is_idempotent(asked):
+            params["idempotent"] = True
+        workflow = self._vmapi.jobs.workflow(action)
+        assert workflow is not None
+        slow = action in {"stop", "reboot"}
+        timeout = stop_job_timeout(params, workflow.timeout) if slow else None
+        return self._submit(action, vm, {**params, "current_state": vm["state"]}, asked, request_id, timeout)
+
+    def destroy(self, vm: Vm, asked: Doc, request_id: str) -> Job:
+        """Queue the destruction of a VM, running or not."""
+        if not vm.get("server_uuid"):
+            raise RestError(409, "Conflict", "VM is not allocated to a server yet")
+        return self._submit("destroy", vm, {"current_state": vm["state"]}, asked, request_id)
+
+    def update(self, vm: Vm, changes: Doc, asked: Doc, request_id: str) -> Job:
+        """Queue a change of a VM's fields. Metadata is replaced as a whole. Raises RestError."""
+        problems = Problems()
+        for field in changes.keys() - UPDATABLE - {"force", "new_owner_uuid"}:
+            problems.invalid(field, "is not updatable")
+        check_types(changes, problems)
+        problems.check()
+        payload = {field: value for field, value in changes.items() if field in UPDATABLE}
+        self._resize(vm, payload)
+        if not truthy(changes.get("force")):
+            self._check_capacity(vm, payload)
+        if payload.get("alias") == vm["alias"]:
+            del payload["alias"]
+        if "alias" in payload:
+            if self._vmapi.is_name_taken(vm["owner_uuid"], payload["alias"]):
+                raise refuse("alias", "Duplicate", "Already exists for this owner_uuid", "Invalid VM update parameters")
+            self._vmapi.reserve_name(vm["owner_uuid"], payload["alias"])
+        subtask = "rename" if "alias" in payload else "resize" if payload.keys() & set(RESIZE) else "update"
+        params = {"payload": payload, "subtask": subtask, "last_modified": vm["last_modified"]}
+        return self._submit("update", vm, params, asked, request_id)
+
+    def set_metadata(self, vm: Vm, kind: str, value: Doc, asked: Doc, request_id: str) -> Job:
+        """Queue the replacement of tags, customer_metadata or internal_metadata."""
+        assert kind in METADATA
+        if vm["state"] == "provisioning":
+            raise RestError(409, "UnallocatedVM", "VM is not allocated to a server yet")
+        return self.update(vm, {kind: value}, asked, request_id)
+
+    def _submit(
+        self,
+        task: str,
+        vm: Vm,
+        params: Doc,
+        asked: Doc,
+        request_id: str,
+        timeout: int | None = None,
+    ) -> Job:
+        full = {
+            **params,
+            "task": task,
+            "vm_uuid": vm["uuid"],
+            "owner_uuid": vm["owner_uuid"],
+            "server_uuid": vm["server_uuid"],
+            "x-request-id": request_id,
+        }
+        full |= {field: asked[field] for field in ("context", "origin", "creator_uuid") if asked.get(field)}
+        return self._vmapi.jobs.submit(task, f"/{task}-{vm['uuid']}", full, timeout)
+
+    def _resize(self, vm: Vm, payload: Doc) -> None:
+        """Fill in what a new package, or ``ram`` alone, says about sizes."""
+        billing_id = payload.get("billing_id")
+        if billing_id not in {None, NO_PACKAGE, vm["billing_id"]}:
+            package = self._dc.papi.get(str(billing_id))
+            if package is None:
+                raise refuse("billing_id", "Invalid", "Package does not exist", "Invalid VM update parameters")
+            for field in RESIZE:
+                payload.setdefault(field, package.get(field))
+            payload.setdefault("quota", int(package.get("quota") or 0) // MIB_IN_GIB)
+            payload.setdefault("cpu_shares", package.get("fss"))
+            payload.setdefault("package_name", package.get("name"))
+            payload.setdefault("package_version", package.get("version"))
+        if payload.get("ram") is not None:
+            payload.setdefault("max_physical_memory", payload["ram"])
+        if payload.get("max_physical_memory") is not None:
+            payload["ram"] = payload["max_physical_memory"]
+
+    def _check_capacity(self, vm: Vm, payload: Doc) -> None:
+        """Refuse to grow a VM beyond what its server has left."""
+        grown = (payload.get("max_physical_memory") or 0) - (vm["max_physical_memory"] or 0)
+        if grown <= 0 or payload.get("max_physical_memory") is None:
+            return
+        servers = self._dc.cnapi.servers
+        spare = servers.capacity(servers.get(vm["server_uuid"]))["ram"]
+        if grown > spare:
+            message = f"Required additional RAM ({grown}) exceeds the server's available RAM ({spare})"
+            raise refuse("ram", "InsufficientCapacity", message, "Invalid VM update parameters")
+
+
+def _signal(signal: Any) -> str | int:
+    """A signal by name, with or without SIG, or by number."""
+    if isinstance(signal, int) and not isinstance(signal, bool):
+        if signal in SIGNAL_NUMBERS:
+            return signal
+    elif isinstance(signal, str) and signal.isalnum():
+        if not signal.isdecimal():
+            return signal.upper()
+        if int(signal) in SIGNAL_NUMBERS:
+            return int(signal)
+    raise refuse("signal", "Invalid", f"Invalid signal: {signal}")
+
+
+def _timeout(timeout: Any) -> int:
+    try:
+        return int(timeout)
+    except (TypeError, ValueError) as error:
+        raise refuse("timeout", "Invalid", f"Invalid timeout: {timeout}") from error
+
+
+def _boot_update(update: Any) -> Doc:
+    """What may be changed in the moment of starting: internal metadata alone."""
+    if not isinstance(update, dict) or update.keys() - {"set_internal_metadata"}:
+        raise refuse("update", "Invalid", "Only set_internal_metadata may be given")
+    problems = Problems()
+    check_metadata("update", update.get("set_internal_metadata", {}), problems)
+    problems.check()
+    return update

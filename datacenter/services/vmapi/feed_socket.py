@@ -1,0 +1,141 @@
+"""One listener of the change feed on its WebSocket: register, then receive items."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.queue import Full, Queue
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, CloseConnection, Message, Ping, TextMessage
+from wsproto.utilities import ProtocolError
+
+from datacenter.services.vmapi.changefeed import BOOTSTRAP_ROUTE, RESOURCE, SUB_RESOURCES, Changefeed, Listener
+
+Doc = dict[str, Any]
+Environ = dict[str, Any]
+
+BACKLOG = 4096
+"""Items a listener may lag behind before it is cut off; it reconnects and lists the VMs anew."""
+CHUNK = 65536
+BAD_REGISTRATION = 1008
+
+
+class RegistrationError(ValueError):
+    """A first frame that is no registration."""
+
+
+class FeedSocket:
+    """Speak the feed's protocol, version 1 or 2, on a connection that asked for an upgrade."""
+
+    def __init__(self, feed: Changefeed, environ: Environ, sock: socket.socket) -> None:
+        self._feed = feed
+        self._sock = sock
+        self._version2 = "2" in environ.get("HTTP_ACCEPT_VERSION", "")
+        self._ws = WSConnection(ConnectionType.SERVER)
+        headers = [
+            (name[5:].replace("_", "-").lower().encode(), str(value).encode("latin-1"))
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        ]
+        self._ws.initiate_upgrade_connection(headers, environ.get("PATH_INFO", "/"))
+        self._out: Queue = Queue(BACKLOG)
+        self._listener: Listener | None = None
+        self._text = ""
+
+    def run(self) -> None:
+        """Serve until either side closes. The caller owns the socket."""
+        writer = gevent.spawn(self._write)
+        try:
+            self._send(AcceptConnection())
+            while self._read():
+                pass
+        except (OSError, ProtocolError):
+            pass  # the listener has gone or talks nonsense: either way it is over
+        finally:
+            if self._listener is not None:
+                self._feed.unsubscribe(self._listener)
+            self._out.put(None)
+            writer.join(timeout=5)
+            writer.kill()
+
+    def _read(self) -> bool:
+        """Take in what the listener sends; False when the conversation is over."""
+        data = self._sock.recv(CHUNK)
+        self._ws.receive_data(data or None)
+        for event in self._ws.events():
+            if isinstance(event, CloseConnection):
+                if data:
+                    self._send(event.response())
+                return False
+            if isinstance(event, Ping):
+                self._send(event.response())
+            elif isinstance(event, Message) and self._listener is None and not self._take(event):
+                return False
+        return bool(data)
+
+    def _take(self, event: Message) -> bool:
+        """Collect the registration; what comes after it are heartbeats, which nobody answers."""
+        self._text += event.data if isinstance(event.data, str) else event.data.decode("utf-8", "replace")
+        if len(self._text) > CHUNK:
+            raise ProtocolError
+        if not event.message_finished:
+            return True
+        try:
+            self._listener = self._register(self._text)
+        except RegistrationError as error:
+            self._send(CloseConnection(code=BAD_REGISTRATION, reason=str(error)))
+            return False
+        self._feed.subscribe(self._listener)
+        return True
+
+    def _register(self, text: str) -> Listener:
+        try:
+            asked = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise RegistrationError("registration is not JSON") from error
+        if not isinstance(asked, dict) or not all(isinstance(asked.get(key), str) for key in ("instance", "service")):
+            raise RegistrationError("registration needs instance and service")
+        kinds = asked.get("resources") if self._version2 else [asked.get("changeKind")]
+        if not isinstance(kinds, list) or not kinds:
+            raise RegistrationError("registration names no resource")
+        wanted: set[str] = set()
+        for kind in kinds:
+            wanted |= _sub_resources(kind)
+        if self._version2:
+            answer: Doc = {"bootstrapRoutes": [BOOTSTRAP_ROUTE]}
+        else:
+            answer = {**kinds[0], "bootstrapRoute": BOOTSTRAP_ROUTE}
+        self._send(TextMessage(data=msgspec.json.encode(answer).decode()))
+        return Listener(asked["instance"], asked["service"], frozenset(wanted), self._deliver)
+
+    def _deliver(self, item: Doc) -> None:
+        try:
+            self._out.put_nowait(self._ws.send(TextMessage(data=msgspec.json.encode(item).decode())))
+        except Full:
+            if self._listener is not None:
+                self._feed.unsubscribe(self._listener)
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, event: Any) -> None:
+        self._out.put(self._ws.send(event))
+
+    def _write(self) -> None:
+        """Send what is queued, in order: only this greenlet writes to the socket."""
+        while (data := self._out.get()) is not None:
+            try:
+                self._sock.sendall(data)
+            except OSError:
+                return
+
+
+def _sub_resources(kind: Any) -> set[str]:
+    """The sub-resources of one registered resource. Raises RegistrationError."""
+    if not isinstance(kind, dict) or kind.get("resource") != RESOURCE:
+        raise RegistrationError(f"unknown resource; there is: {RESOURCE}")
+    wanted = kind.get("subResources")
+    if not isinstance(wanted, list) or not wanted or not all(name in SUB_RESOURCES for name in wanted):
+        raise RegistrationError(f"unknown subResources; there are: {', '.join(SUB_RESOURCES)}")
+    return set(wanted)

@@ -1,0 +1,201 @@
+"""A VM's record: how it is made of a provisioning payload, and how news from its node go into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datacenter.clock import iso
+
+Vm = dict[str, Any]
+
+NODE_FIELDS = frozenset(
+    {
+        "boot_timestamp",
+        "create_timestamp",
+        "datasets",
+        "exit_status",
+        "exit_timestamp",
+        "pid",
+        "platform_buildstamp",
+        "snapshots",
+        "state",
+        "zfs_filesystem",
+        "zone_state",
+        "zonepath",
+        "zpool",
+    },
+)
+"""What a node knows best about a VM."""
+LIFE_FIELDS = frozenset({"boot_timestamp", "exit_status", "exit_timestamp", "pid", "state", "zone_state"})
+"""What goes out of date when the VM has started or ended once more."""
+SETTABLE = frozenset(
+    {
+        "alias",
+        "autoboot",
+        "billing_id",
+        "cpu_cap",
+        "cpu_shares",
+        "customer_metadata",
+        "delegate_dataset",
+        "dns_domain",
+        "do_not_inventory",
+        "filesystems",
+        "firewall_enabled",
+        "fs_allowed",
+        "hostname",
+        "image_uuid",
+        "indestructible_delegated",
+        "indestructible_zoneroot",
+        "internal_metadata",
+        "limit_priv",
+        "maintain_resolvers",
+        "max_locked_memory",
+        "max_lwps",
+        "max_physical_memory",
+        "max_swap",
+        "mdata_exec_timeout",
+        "nics",
+        "owner_uuid",
+        "package_name",
+        "package_version",
+        "quota",
+        "ram",
+        "resolvers",
+        "server_uuid",
+        "tags",
+        "tmpfs",
+        "zfs_data_compression",
+        "zfs_io_priority",
+        "zlog_max_size",
+    },
+)
+"""What a put of the whole VM may bring beside NODE_FIELDS."""
+OPTIONAL = (
+    "docker",
+    "filesystems",
+    "hostname",
+    "dns_domain",
+    "init_name",
+    "kernel_version",
+    "tmpfs",
+    "delegate_dataset",
+    "do_not_inventory",
+    "maintain_resolvers",
+    "mdata_exec_timeout",
+    "package_name",
+    "package_version",
+    "zfs_data_compression",
+    "zfs_snapshot_limit",
+    "indestructible_zoneroot",
+    "indestructible_delegated",
+    "fs_allowed",
+    "zlog_max_size",
+    "vcpus",
+)
+
+
+def new_vm(payload: Vm, nics: list[Vm], server: Vm, resolvers: list[str]) -> Vm:
+    """The record of a VM that is about to be provisioned; ``payload`` is validated and has its package's sizes."""
+    now = iso()
+    uuid = payload["uuid"]
+    vm = {
+        "uuid": uuid,
+        "alias": payload["alias"],
+        "autoboot": payload.get("autoboot", True),
+        "brand": payload["brand"],
+        "billing_id": payload.get("billing_id"),
+        "cpu_cap": payload.get("cpu_cap"),
+        "cpu_shares": payload.get("cpu_shares"),
+        "create_timestamp": now,
+        "customer_metadata": payload.get("customer_metadata") or {},
+        "datasets": [],
+        "destroyed": None,
+        "firewall_enabled": payload.get("firewall_enabled", False),
+        "internal_metadata": payload.get("internal_metadata") or {},
+        "last_modified": now,
+        "limit_priv": payload.get("limit_priv"),
+        "max_locked_memory": payload.get("max_locked_memory"),
+        "max_lwps": payload.get("max_lwps"),
+        "max_physical_memory": payload.get("max_physical_memory"),
+        "max_swap": payload.get("max_swap"),
+        "nics": nics,
+        "owner_uuid": payload["owner_uuid"],
+        "platform_buildstamp": server["current_platform"],
+        "quota": payload.get("quota"),
+        "ram": payload.get("ram"),
+        "resolvers": resolvers,
+        "server_uuid": server["uuid"],
+        "snapshots": [],
+        "state": "provisioning",
+        "tags": payload.get("tags") or {},
+        "zfs_filesystem": f"zones/{uuid}",
+        "zfs_io_priority": payload.get("zfs_io_priority"),
+        "zone_state": None,
+        "zonepath": f"/zones/{uuid}",
+        "zpool": "zones",
+    }
+    vm |= {field: payload[field] for field in OPTIONAL if payload.get(field) is not None}
+    if "filesystems" in vm:
+        vm["filesystems"] = [_placed(uuid, filesystem) for filesystem in vm["filesystems"]]
+    vm["image_uuid"] = payload["image_uuid"]
+    return vm
+
+
+def _placed(uuid: str, filesystem: Vm) -> Vm:
+    """An anonymous volume, asked for by a fresh uuid as its source, lies in the zone's own folder."""
+    source = str(filesystem["source"])
+    return filesystem if source.startswith("/") else {**filesystem, "source": f"/zones/{uuid}/volumes/{source}"}
+
+
+def news(vm: Vm, update: Vm) -> Vm:
+    """The VM after an update from its node; the same object when the update changes nothing.
+
+    ``internal_metadata`` is merged key by key, the rest replaced. News of an earlier life, older than the last
+    start or end on record, must not undo a later one: agents repeat their news until somebody listens.
+    """
+    changes = {key: value for key, value in update.items() if key in NODE_FIELDS or key in SETTABLE}
+    if _is_stale(vm, update):
+        changes = {key: value for key, value in changes.items() if key not in LIFE_FIELDS}
+    if vm["state"] in {"destroyed", "failed"}:
+        changes.pop("state", None)
+    if "internal_metadata" in changes:
+        changes["internal_metadata"] = {**vm["internal_metadata"], **changes["internal_metadata"]}
+    for nullable in ("tags", "customer_metadata", "nics", "snapshots", "datasets", "resolvers"):
+        if changes.get(nullable, ...) is None:
+            del changes[nullable]
+    if all(vm.get(key) == value for key, value in changes.items()):
+        return vm
+    after = {**vm, **changes, "last_modified": max(iso(), vm["last_modified"])}
+    if after["state"] != "running":
+        after.pop("pid", None)
+    if after["state"] == "running" and "exit_timestamp" not in changes:
+        after.pop("exit_status", None)
+        after.pop("exit_timestamp", None)
+    return after
+
+
+def _is_stale(vm: Vm, update: Vm) -> bool:
+    """Whether an update tells of a start or an end before the last one that is on record."""
+    told = _last_event(update)
+    return told is not None and told < (_last_event(vm) or "")
+
+
+def _last_event(vm: Vm) -> str | None:
+    moments = [vm.get("boot_timestamp"), vm.get("exit_timestamp")]
+    known = [moment for moment in moments if isinstance(moment, str)]
+    return max(known) if known else None
+
+
+def destroyed(vm: Vm) -> Vm:
+    """The VM as it is listed once it is gone."""
+    now = iso()
+    after = {**vm, "state": "destroyed", "zone_state": "destroyed", "destroyed": now, "last_modified": now}
+    after.pop("pid", None)
+    return after
+
+
+def failed(vm: Vm) -> Vm:
+    """A VM whose provisioning did not succeed."""
+    after = {**vm, "state": "failed", "last_modified": iso()}
+    after.pop("pid", None)
+    return after

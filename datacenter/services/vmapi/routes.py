@@ -1,0 +1,180 @@
+"""VMAPI's routes about VMs themselves."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from flask import Blueprint, Response, g, request
+
+from datacenter.restify import RestError, is_uuid, params, reply, truthy
+from datacenter.services.vmapi.listing import MESSAGE, Listing, check_owner, pick
+from datacenter.services.vmapi.record import Vm
+from datacenter.workflow.failure import TaskError
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+    from datacenter.services.vmapi import Vmapi
+    from datacenter.workflow.job import Job
+
+Doc = dict[str, Any]
+
+PROC_LIMIT = 20.0
+
+
+def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
+    routes = Blueprint("vms", __name__)
+
+    @routes.get("/ping")
+    def ping() -> Response:
+        return reply(
+            {
+                "dataMigrations": {"latestCompletedMigrations": {"vms": 1}},
+                "healthy": True,
+                "initialization": {"moray": {"status": "BUCKETS_REINDEX_DONE"}},
+                "pid": os.getpid(),
+                "pingErrors": {},
+                "status": "OK",
+                "services": {"moray": "online", "wfapi": "online"},
+            },
+        )
+
+    @routes.get("/vms")
+    def list_vms() -> Response:
+        """List VMs, or with HEAD count them. Without ``state`` destroyed and failed ones are among them."""
+        listing = Listing(params())
+        page, total = listing.run(vmapi.table)
+        count = {"x_joyent_resource_count": str(total)}
+        if request.method == "HEAD":
+            return reply(**count)
+        return reply([pick(vm, listing.fields) for vm in page], **count)
+
+    @routes.post("/vms")
+    def create_vm() -> Response:
+        """Queue the provisioning of a VM, after everything that can be refused at once."""
+        asked = params()
+        vm_uuid, job_uuid = vmapi.placing.provision(asked, g.request_id, context())
+        return accepted(dc, vm_uuid, job_uuid, sync=truthy(asked.get("sync")))
+
+    @routes.put("/vms")
+    def put_vms() -> Response:
+        """Take in what a node says about all of its VMs; those it doesn't know here are left alone."""
+        news = params().get("vms")
+        if not isinstance(news, dict):
+            raise _invalid("vms", "Must be an object")
+        with dc.store.transaction():
+            for uuid, update in news.items():
+                vmapi.apply(uuid, _object(update))
+        return reply(status=200)
+
+    @routes.get("/vms/<uuid>")
+    def get_vm(uuid: str) -> Response:
+        """One VM, destroyed ones too. ``sync`` asks its node first."""
+        asked = params()
+        vm = find(vmapi, asked)
+        if truthy(asked.get("sync")):
+            try:
+                vm = vmapi.load(vm, g.request_id)
+            except TaskError as error:
+                raise error.rest() from error
+        fields = str(asked["fields"]).split(",") if asked.get("fields") else None
+        return reply(pick(vm, None if fields and "*" in fields else fields))
+
+    @routes.put("/vms/<uuid>")
+    def put_vm(uuid: str) -> Response:
+        """Take in what a node says about one of its VMs."""
+        _check_uuid(uuid)
+        vm = vmapi.apply(uuid, params())
+        if vm is None:
+            raise RestError(404, "ResourceNotFound", "VM not found")
+        return reply(vm)
+
+    @routes.post("/vms/<uuid>")
+    def act(uuid: str) -> Response:
+        """Queue an action: start, stop, kill, reboot, update."""
+        asked = params()
+        job = vmapi.actions.act(find(vmapi, asked), {**asked, "context": context()}, g.request_id)
+        return accepted_job(dc, job, asked)
+
+    @routes.delete("/vms/<uuid>")
+    def destroy(uuid: str) -> Response:
+        asked = params()
+        job = vmapi.actions.destroy(find(vmapi, asked), {**asked, "context": context()}, g.request_id)
+        return accepted_job(dc, job, asked)
+
+    @routes.get("/vms/<uuid>/proc")
+    def proc(uuid: str) -> Response:
+        """The processes of a running VM."""
+        vm = find(vmapi, params())
+        if vm["state"] != "running":
+            raise RestError(409, "VmNotRunning", f"VM {vm['uuid']} is not running")
+        try:
+            found = dc.cnapi.task(
+                vm["server_uuid"], "machine_proc", {"uuid": vm["uuid"]}, timeout=PROC_LIMIT, req_id=g.request_id
+            )
+        except TaskError as error:
+            status = 409 if error.rest_code == "VmNotRunning" else 500
+            code = error.rest_code if status == 409 else "InternalError"
+            raise RestError(status, code, error.message) from error
+        return reply(found.get("result", found))
+
+    @routes.get("/statuses")
+    def statuses() -> Response:
+        """The states of the VMs named by ``uuids``; unknown ones are left out."""
+        text = str(params().get("uuids", ""))
+        uuids = [uuid for uuid in text.split(",") if uuid]
+        if not uuids:
+            raise _invalid("uuids", "Must be a list of UUIDs")
+        for uuid in uuids:
+            _check_uuid(uuid)
+        found = {uuid: vm["state"] for uuid in uuids if (vm := vmapi.table.get(uuid)) is not None}
+        return reply(found)
+
+    return routes
+
+
+def find(vmapi: Vmapi, asked: Doc) -> Vm:
+    """The VM that a request is about. Raises RestError: 409 for no UUID, 404 for unknown and others' VMs."""
+    uuid = str(request.view_args["uuid"]) if request.view_args else ""
+    _check_uuid(uuid)
+    return check_owner(vmapi.table.get(uuid), asked)
+
+
+def accepted_job(dc: DataCenter, job: Job, asked: Doc) -> Response:
+    return accepted(dc, job.vm_uuid, job.uuid, sync=truthy(asked.get("sync")))
+
+
+def accepted(dc: DataCenter, vm_uuid: str, job_uuid: str, *, sync: bool) -> Response:
+    """202 with the uuids of VM and job; with ``sync`` only after the job, or its error."""
+    if sync:
+        try:
+            dc.wfapi.engine.wait(job_uuid)
+        except TaskError as error:
+            raise error.rest() from error
+    body = {"vm_uuid": vm_uuid, "job_uuid": job_uuid}
+    return reply(body, 202, workflow_api=dc.settings.url("wfapi"))
+
+
+def context() -> Doc | None:
+    """The caller's own context, a JSON header that is kept with the job. Nonsense is left out."""
+    try:
+        decoded = msgspec.json.decode(request.headers.get("x-context", "null"))
+    except msgspec.DecodeError:
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _object(update: Any) -> Doc:
+    if not isinstance(update, dict):
+        raise _invalid("vms", "Must be an object of objects")
+    return update
+
+
+def _invalid(field: str, message: str) -> RestError:
+    return RestError(409, "ValidationFailed", MESSAGE, [{"field": field, "code": "Invalid", "message": message}])
+
+
+def _check_uuid(uuid: str) -> None:
+    if not is_uuid(uuid):
+        raise _invalid("uuid", "Invalid UUID")

@@ -1,0 +1,22 @@
+"""WFAPI: workflows and their jobs, as the workflow service shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datacenter.restify import service
+from datacenter.services.wfapi.routes import wfapi_routes
+from datacenter.workflow.engine import Engine
+
+if TYPE_CHECKING:
+    from datacenter.center import DataCenter
+
+
+class Wfapi:
+    """The service, and the engine that runs the data center's jobs."""
+
+    def __init__(self, dc: DataCenter) -> None:
+        self.engine = Engine(dc.store)
+        self.definitions = dc.store.bucket("workflows")
+        self.app = service("wfapi", "WorkflowAPI")
+        self.app.register_blueprint(wfapi_routes(self))
