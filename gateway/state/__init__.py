@@ -19,6 +19,8 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        """Also where uploads are put while they are read."""
         self.database = Database(folder / "gateway.sqlite")
         self.images = ImageRecords(self.database)
         self.exec_sessions = ExecSessions(self.database)

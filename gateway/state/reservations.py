@@ -13,11 +13,11 @@ from gateway.state.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What one VM will use: ``ram`` in MiB, ``quota`` in MiB; ``attributes`` is the owner's business."""
+    """What one VM will use: ``ram`` in MiB, ``disk`` in GiB; ``attributes`` mean something to who reserved."""
 
     vm_uuid: str
-    ram: int
-    quota: int
+    ram: float
+    disk: float
     attributes: Mapping[str, Any]
 
 
@@ -33,11 +33,20 @@ class Reservations:
         self._db = database
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS reservations (place INTEGER PRIMARY KEY AUTOINCREMENT,"
-            " vm_uuid TEXT NOT NULL UNIQUE, owner_uuid TEXT NOT NULL, ram INTEGER NOT NULL, quota INTEGER NOT NULL,"
+            " vm_uuid TEXT NOT NULL UNIQUE, owner_uuid TEXT NOT NULL, ram REAL NOT NULL, disk REAL NOT NULL,"
             " expires REAL NOT NULL, attributes TEXT NOT NULL)"
         )
 
-    def reserve(self, owner_uuid: str, wanted: Reservation, *, seconds: float) -> list[Reservation]:
+    def reserve(
+        self,
+        owner_uuid: str,
+        vm_uuid: str,
+        *,
+        ram: float,
+        disk: float,
+        attributes: Mapping[str, Any],
+        seconds: float,
+    ) -> list[Reservation]:
         """Hold what a VM will use, for at most ``seconds``; return what is held for earlier ones of the account.
 
         Reserving again for the same VM keeps its place.
@@ -46,28 +55,21 @@ class Reservations:
         with self._db.transaction():
             self._db.execute("DELETE FROM reservations WHERE expires <= ?", (now,))
             self._db.execute(
-                "INSERT INTO reservations (vm_uuid, owner_uuid, ram, quota, expires, attributes)"
+                "INSERT INTO reservations (vm_uuid, owner_uuid, ram, disk, expires, attributes)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (vm_uuid) DO UPDATE SET"
-                " ram = excluded.ram, quota = excluded.quota, expires = excluded.expires",
-                (
-                    wanted.vm_uuid,
-                    owner_uuid,
-                    wanted.ram,
-                    wanted.quota,
-                    now + seconds,
-                    json.dumps(dict(wanted.attributes)),
-                ),
+                " ram = excluded.ram, disk = excluded.disk, expires = excluded.expires",
+                (vm_uuid, owner_uuid, ram, disk, now + seconds, json.dumps(dict(attributes))),
             )
             rows = self._db.query(
                 "SELECT * FROM reservations WHERE owner_uuid = ? AND place <"
                 " (SELECT place FROM reservations WHERE vm_uuid = ?) ORDER BY place",
-                (owner_uuid, wanted.vm_uuid),
+                (owner_uuid, vm_uuid),
             )
         return [
             Reservation(
                 vm_uuid=row["vm_uuid"],
                 ram=row["ram"],
-                quota=row["quota"],
+                disk=row["disk"],
                 attributes=json.loads(row["attributes"]),
             )
             for row in rows

@@ -1,0 +1,40 @@
+# Every target is a line or two that a person could type.
+INSTANCE ?= a
+export INSTANCE
+VENV := .venv
+STATE := $(if $(filter a,$(INSTANCE)),var,var-$(INSTANCE))
+PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+SHELL := /bin/sh
+
+.PHONY: install demo up down test check bench lock format
+
+install: $(VENV)/.installed          ## what the project needs, from apt and PyPI
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml tools/install.sh
+	tools/install.sh $(VENV)
+	@touch $@
+
+demo: up                             ## a first container, from nothing
+	. $(STATE)/env.sh && docker run --rm busybox echo 'Hello from a container of your own data center'
+
+up: install                          ## data center, gateway, account, certificates, busybox
+	docker-gateway up
+
+down: install                        ## stop everything, leave nothing behind
+	docker-gateway down
+
+test: install                        ## all tests, end-to-end ones too
+	python -m pytest
+
+check: install                       ## format, lint, types, import law, module sizes
+	ruff format --check . && ruff check . && mypy && lint-imports && python tools/check_sizes.py
+
+bench: up                            ## create+start+wait+remove, exec, run: medians on this machine
+	. $(STATE)/env.sh && python benchmarks/lifecycle.py
+
+format: install
+	ruff format . && ruff check --fix .
+
+lock: install                        ## pin what pyproject.toml asks for
+	uv pip compile -q --generate-hashes --python-version 3.11 pyproject.toml -o requirements.txt
+	uv pip compile -q --generate-hashes --python-version 3.11 --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt

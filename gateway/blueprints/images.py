@@ -1,0 +1,67 @@
+"""Images: pull, load, import, list, look at, name, remove."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+
+from gateway.blueprints.binding import Resource
+from gateway.call import Call, Reply, StreamReply
+from gateway.errors import InvalidParameter
+from translators.images import importing, listing, load, naming, pull, removal, view
+from translators.images.lookup import find_image
+
+images = Resource("images")
+
+CRLF = b"\r\n"
+
+
+@images.handles("image.list")
+def image_list(call: Call) -> Reply:
+    return Reply(body=listing.list_images(call))
+
+
+@images.handles("image.create", upload=True)
+def image_create(call: Call) -> Reply:
+    """Pull with fromImage, import with fromSrc; dockerd has both behind one door."""
+    if call.arg("fromImage"):
+        return StreamReply(
+            items=pull.pull(call, call.arg("fromImage"), call.arg("tag"), call.arg("platform")), end=CRLF
+        )
+    if not call.arg("fromSrc"):
+        raise InvalidParameter("fromImage or fromSrc is needed")
+    items = importing.import_image(
+        call,
+        call.arg("fromSrc"),
+        cast("BinaryIO", call.upload),
+        repo=call.arg("repo"),
+        tag=call.arg("tag"),
+        message=call.arg("message"),
+        changes=call.query.get("changes", []),
+    )
+    return StreamReply(items=items, end=CRLF)
+
+
+@images.handles("image.load", upload=True)
+def image_load(call: Call) -> Reply:
+    return StreamReply(items=load.load(call, cast("BinaryIO", call.upload), quiet=call.flag("quiet")), end=CRLF)
+
+
+@images.handles("image.inspect")
+def image_inspect(call: Call) -> Reply:
+    return Reply(body=view.inspect(find_image(call, call.target["name"]), call.version))
+
+
+@images.handles("image.history")
+def image_history(call: Call) -> Reply:
+    return Reply(body=view.history(find_image(call, call.target["name"])))
+
+
+@images.handles("image.tag")
+def image_tag(call: Call) -> Reply:
+    naming.tag(call, call.target["name"], call.arg("repo"), call.arg("tag"))
+    return Reply(status=201)
+
+
+@images.handles("image.remove")
+def image_remove(call: Call) -> Reply:
+    return Reply(body=removal.remove(call, call.target["name"], force=call.flag("force")))

@@ -1,0 +1,159 @@
+"""Up and down: the processes of an instance in the right order, its account, certificates and first image."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.local.instance import ROOT, Instance
+from gateway.local.processes import Process
+
+Say = Callable[[str], None]
+
+
+class BringUpError(Exception):
+    """Something did not come up; the message says what and where its log is."""
+
+
+def processes(instance: Instance) -> list[Process]:
+    """All processes of an instance, in the order in which they start."""
+    folder, settings = instance.folder, str(instance.datacenter_file)
+    python = sys.executable
+    services = [python, "-m", "datacenter.services", "--settings", settings]
+    found = [Process(name="services", command=services, folder=folder)]
+    for number in range(instance.nodes):
+        node = [python, "-m", "datacenter.node", "--settings", settings, "--number", str(number)]
+        found.append(Process(name=f"node-{number}", command=node, folder=folder))
+    gateway = [python, "-m", "gunicorn", "-c", str(ROOT / "conf" / "gunicorn.py")]
+    environment = instance.gateway_environment()
+    found.append(Process(name="gateway", command=gateway, folder=folder, environment=environment))
+    return found
+
+
+def up(instance: Instance, say: Say) -> None:
+    """Bring everything up that is not; safe to repeat. Raises BringUpError."""
+    instance.write_datacenter_file()
+    *south, gateway = processes(instance)
+    for process in south:
+        if process.start():
+            say(f"started {process.name}")
+    _await(lambda: _get(f"{instance.url('vmapi')}/ping"), "the data center's services", south[0])
+    _await(lambda: _nodes_ready(instance), "the compute nodes", south[-1])
+    _make_account(instance, say)
+    if gateway.start():
+        say(f"started {gateway.name}")
+    socket = str(instance.folder / "docker.sock")
+    _await(lambda: _ping_socket(socket), "the gateway", gateway)
+    _make_certificates(instance, say)
+    _import_busybox(instance, say)
+
+
+def down(instance: Instance, say: Say) -> None:
+    """Stop everything and take all containers away; the records of the instance stay in its folder."""
+    if not instance.datacenter_file.exists():
+        say("nothing is up")
+        return
+    told = json.loads(instance.datacenter_file.read_text())
+    instance = Instance(letter=instance.letter, folder=instance.folder, nodes=int(told.get("nodes", 1)))
+    for process in reversed(processes(instance)):
+        process.stop()
+        say(f"stopped {process.name}")
+    for number in range(instance.nodes):
+        command = [sys.executable, "-m", "datacenter.node", "--settings", str(instance.datacenter_file)]
+        subprocess.run([*command, "--number", str(number), "--cleanup"], check=True)
+    shutil.rmtree(instance.folder)
+    say(f"removed {instance.folder}")
+
+
+def _await(ready: Callable[[], Any], what: str, process: Process, seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if ready():
+                return
+        except (OSError, ValueError):
+            pass  # not there yet
+        time.sleep(0.05)
+    raise BringUpError(f"{what} did not come up in {seconds:g} s: see {process.log_file}")
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own services on loopback
+        return json.loads(answer.read() or b"{}") or True
+
+
+def _nodes_ready(instance: Instance) -> bool:
+    servers = _get(f"{instance.url('cnapi')}/servers")
+    return isinstance(servers, list) and sum(server["status"] == "running" for server in servers) >= instance.nodes
+
+
+def _ping_socket(path: str) -> bool:
+    answer = subprocess.run(
+        ["curl", "-sf", "--max-time", "2", "--unix-socket", path, "http://docker/_ping"],
+        capture_output=True,
+        check=False,
+    )
+    return answer.stdout == b"OK"
+
+
+def _make_account(instance: Instance, say: Say) -> None:
+    key = instance.folder / "id_rsa"
+    if not key.exists():
+        command = ["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-C", instance.account]
+        subprocess.run([*command, "-f", str(key)], check=True)
+    body = {"login": instance.account, "ssh_public_key": key.with_suffix(".pub").read_text().strip()}
+    try:
+        _get(f"{instance.url('mahi')}/accounts?login={instance.account}")
+        return
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+    request = urllib.request.Request(  # noqa: S310 - our own service on loopback
+        f"{instance.url('mahi')}/embedded/accounts",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+        say(f"made the account {instance.account}")
+
+
+def _make_certificates(instance: Instance, say: Say) -> None:
+    """Run the setup script as a person would, into the instance's folder."""
+    certs, env_file = instance.folder / "certs", instance.folder / "env.sh"
+    if env_file.exists():
+        return
+    script = [str(ROOT / "tools" / "sdc-docker-setup.sh"), "-q", "-s", "-d", str(certs)]
+    script += [instance.url("cloudapi"), instance.account, str(instance.folder / "id_rsa")]
+    done = subprocess.run(["sh", *script], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BringUpError(f"the setup script failed: {done.stderr.strip() or done.stdout.strip()}")
+    shutil.copyfile(certs / "env.sh", env_file)
+    say(f"made certificates: {env_file} points a docker client at the gateway")
+
+
+def _import_busybox(instance: Instance, say: Say) -> None:
+    docker = shutil.which("docker")
+    if docker is None:
+        say("no docker client on this machine: no image was imported")
+        return
+    host = ["-H", f"unix://{instance.folder}/docker.sock"]
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
+    known = subprocess.run([docker, *host, "image", "inspect", "busybox"], capture_output=True, env=environ, check=False)
+    if known.returncode == 0:
+        return
+    archive = instance.folder / "busybox.tar"
+    subprocess.run(["sh", str(ROOT / "tools" / "busybox-image.sh"), str(archive)], check=True)
+    changes = ["-c", 'CMD ["sh"]', "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    command = [docker, *host, "import", *changes, str(archive), "busybox:latest"]
+    subprocess.run(command, check=True, capture_output=True, env=environ)
+    Path(archive).unlink()
+    say("imported the image busybox:latest")

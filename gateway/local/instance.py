@@ -1,0 +1,104 @@
+"""What one local instance is called, where it keeps its things and which ports it takes.
+
+Several copies run side by side: each has a letter, and everything that the machine can see of it (state folder,
+ports, bridges, cgroups, subnets) carries the letter or its number.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's own folder: conf/ and tools/ lie in it."""
+
+_SERVICES = ("vmapi", "wfapi", "cnapi", "imgapi", "napi", "papi", "fwapi", "volapi", "mahi", "cns", "cloudapi")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One instance. ``letter`` is a to z; ``folder`` holds all its state."""
+
+    letter: str
+    folder: Path
+    nodes: int = 1
+    account: str = "demo"
+    datacenter: str = "emb"
+    mirrors: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], base: Path | None = None) -> Instance:
+        """Read INSTANCE, COMPUTE_NODES, ACCOUNT, DATACENTER and REGISTRY_MIRRORS. Raises ValueError with advice."""
+        letter = environ.get("INSTANCE") or "a"
+        if len(letter) != 1 or not "a" <= letter <= "z":
+            raise ValueError(f"INSTANCE is one letter, a to z, not {letter!r}")
+        nodes = environ.get("COMPUTE_NODES") or "1"
+        if not nodes.isdigit() or not 1 <= int(nodes) <= 20:
+            raise ValueError(f"COMPUTE_NODES is a number from 1 to 20, not {nodes!r}")
+        name = "var" if letter == "a" else f"var-{letter}"
+        given = environ.get("GATEWAY_VAR")
+        folder = Path(given) if given else (base or Path.cwd()) / name
+        return cls(
+            letter=letter,
+            folder=folder.absolute(),
+            nodes=int(nodes),
+            account=environ.get("ACCOUNT") or "demo",
+            datacenter=environ.get("DATACENTER") or "emb",
+            mirrors=tuple(environ.get("REGISTRY_MIRRORS", "").split()),
+        )
+
+    @property
+    def number(self) -> int:
+        return ord(self.letter) - ord("a")
+
+    @property
+    def port_base(self) -> int:
+        return 18000 + 100 * self.number
+
+    @property
+    def docker_port(self) -> int:
+        return 2376 + 10 * self.number
+
+    def url(self, service: str) -> str:
+        """Base URL of a service of the embedded data center."""
+        return f"http://127.0.0.1:{self.port_base + 1 + _SERVICES.index(service)}"
+
+    @property
+    def docker_url(self) -> str:
+        return f"tcp://127.0.0.1:{self.docker_port}"
+
+    @property
+    def datacenter_file(self) -> Path:
+        return self.folder / "datacenter.json"
+
+    def write_datacenter_file(self) -> None:
+        """Write what the data center's processes are told; the same facts give the same file."""
+        facts = {
+            "state": str(self.folder),
+            "instance": self.letter,
+            "name": self.datacenter,
+            "port_base": self.port_base,
+            "nodes": self.nodes,
+            "docker_url": self.docker_url,
+            "registry_mirrors": self.mirrors,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.datacenter_file.write_text(json.dumps(facts, indent=1) + "\n")
+
+    def gateway_environment(self) -> dict[str, str]:
+        """The settings of this instance's gateway, on top of conf/gateway.toml."""
+        listen = [self.docker_url, f"unix://{self.folder}/docker.sock"]
+        facts = {
+            "GATEWAY_LISTEN": json.dumps(listen),
+            "GATEWAY_SOCKET_ACCOUNT": self.account,
+            "GATEWAY_STATE_DIR": str(self.folder / "gateway"),
+            "GATEWAY_TLS__CERTIFICATE": str(self.folder / "gateway/tls/cert.pem"),
+            "GATEWAY_TLS__KEY": str(self.folder / "gateway/tls/key.pem"),
+            "GATEWAY_TRITON__DATACENTER_NAME": self.datacenter,
+        }
+        facts |= {f"GATEWAY_SERVICES__{name.upper()}": self.url(name) for name in _SERVICES if name != "cloudapi"}
+        facts["GATEWAY_CONFIG"] = os.environ.get("GATEWAY_CONFIG") or str(ROOT / "conf" / "gateway.toml")
+        return facts

@@ -1,0 +1,60 @@
+"""Import: a file system tar becomes an image of one layer."""
+
+from __future__ import annotations
+
+import platform as machine
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import msgspec
+
+from gateway.call import Call
+from gateway.errors import InvalidParameter, NotImplementedHere
+from translators.images import changes as instructions
+from translators.images.layers import BroughtLayer, store_image
+from translators.images.lookup import parse_reference
+from translators.images.spool import Spool
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def import_image(
+    call: Call, source: str, upload: BinaryIO, *, repo: str, tag: str, message: str, changes: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Store a tar, plain or compressed, as an image; yield its id.
+
+    Only ``-``, the request's body, is a source: a URL would have the data center's own network fetched from.
+
+    Docker: POST /images/create?fromSrc=-   SDC: IMGAPI admin import
+    """
+    if source != "-":
+        raise NotImplementedHere(
+            "importing from a URL is not supported: fetch it yourself and pipe it to docker import -"
+        )
+    reference = parse_reference(f"{repo}:{tag}" if tag else repo).with_default_tag() if repo else None
+    if reference is not None and reference.digest:
+        raise InvalidParameter("cannot import digest reference")
+    config = instructions.apply({}, changes)
+    return _importing(call, upload, reference, message, config)
+
+
+def _importing(
+    call: Call, upload: BinaryIO, reference: Any, message: str, config: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    with Spool.of(upload, call.state.folder) as spool:
+        document = {
+            "architecture": _ARCHITECTURES.get(machine.machine(), machine.machine()),
+            "comment": message,
+            "config": config,
+            "created": now,
+            "history": [{"created": now, "comment": message}],
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [spool.digest]},
+        }
+        layer = BroughtLayer(digest=spool.digest, size=spool.size, open=spool.reopen)
+        record = store_image(call, msgspec.json.encode(document), [layer])
+    if reference is not None:
+        call.state.images.tag(record.owner_uuid, reference.local_name, reference.tag or "latest", record.config_digest)
+    yield {"status": record.config_digest}

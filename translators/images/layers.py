@@ -1,0 +1,132 @@
+"""Putting layers that a client brought into IMGAPI, as sdc-docker did with its scratch image.
+
+Facts: docker-on-triton 7.1 (chain uuids), 7.12.2 (import, file, activate), App. C (manifest).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import msgspec
+
+from gateway.call import Call
+from gateway.state.image_records import ImageRecord
+from grammars.dockerids import layer_uuids, short
+from sdc.errors import SdcError
+from translators.errors import speaking_docker
+
+_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+_LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+_ADMIN_OWNER = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroughtLayer:
+    """An uncompressed layer: its digest is its diff id. ``open`` gives it from its first byte."""
+
+    digest: str
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+def store_image(call: Call, config: bytes, layers: list[BroughtLayer]) -> ImageRecord:
+    """Upload what IMGAPI does not have and write the image's row; names are the caller's.
+
+    Layers that are active already are not sent again. Nothing half-made stays: a layer whose upload fails is
+    deleted, and the row comes last.
+
+    SDC: IMGAPI POST /images/:uuid?action=import, PUT /images/:uuid/file, POST /images/:uuid?action=activate
+    """
+    document = msgspec.json.decode(config)
+    digest = _digest(config)
+    uuids = layer_uuids([layer.digest for layer in layers])
+    with speaking_docker("problem storing the image's layers"):
+        for number, layer in enumerate(layers):
+            origin = uuids[number - 1] if number else None
+            _store_layer(call, uuids[number], origin, layer, document)
+    manifest = _manifest(config, digest, layers)
+    record = ImageRecord(
+        owner_uuid=call.owner.uuid,
+        config_digest=digest,
+        image_uuid=uuids[-1],
+        manifest_digest=_digest(manifest),
+        manifest_str=manifest.decode(),
+        size=sum(layer.size for layer in layers),
+        created=time.time(),
+        config=document,
+    )
+    call.state.images.put(record)
+    return call.state.images.get(record.owner_uuid, digest) or record
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _manifest(config: bytes, config_digest: str, layers: list[BroughtLayer]) -> bytes:
+    return msgspec.json.encode(
+        {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST_TYPE,
+            "config": {"mediaType": _CONFIG_TYPE, "size": len(config), "digest": config_digest},
+            "layers": [{"mediaType": _LAYER_TYPE, "size": layer.size, "digest": layer.digest} for layer in layers],
+        }
+    )
+
+
+def _store_layer(call: Call, uuid: str, origin: str | None, layer: BroughtLayer, document: dict[str, Any]) -> None:
+    imgapi = call.services.imgapi
+    try:
+        if imgapi.get_image(uuid)["state"] == "active":
+            return
+    except SdcError as error:
+        if error.status != 404:
+            raise
+        imgapi.admin_import_image(uuid, _placeholder(uuid, origin, layer, document))
+    try:
+        with layer.open() as file:
+            imgapi.add_image_file(uuid, file, compression="none")
+        imgapi.update_image(uuid, {"digest": layer.digest, "uncompressedDigest": layer.digest})
+        imgapi.activate_image(uuid)
+    except BaseException:
+        _drop(call, uuid)
+        raise
+
+
+def _drop(call: Call, uuid: str) -> None:
+    try:
+        if call.services.imgapi.get_image(uuid)["state"] != "active":
+            call.services.imgapi.delete_image(uuid)
+    except SdcError:
+        pass  # it never came to be, or IMGAPI is away; an unactivated layer harms nobody
+
+
+def _placeholder(uuid: str, origin: str | None, layer: BroughtLayer, document: dict[str, Any]) -> dict[str, Any]:
+    config = document.get("config") or {}
+    tags = {
+        "docker:id": layer.digest,
+        "docker:architecture": document.get("architecture", "amd64"),
+        "docker:config": {key: config.get(key) for key in ("Cmd", "Entrypoint", "Env", "WorkingDir")},
+    }
+    manifest: dict[str, Any] = {
+        "v": 2,
+        "uuid": uuid,
+        "owner": _ADMIN_OWNER,
+        "name": "docker-layer",
+        "version": short(layer.digest),
+        "type": "docker",
+        "os": document.get("os") or "linux",
+        "public": False,
+        "published_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "description": str(document.get("comment") or ""),
+        "tags": tags,
+    }
+    if origin:
+        manifest["origin"] = origin
+    return manifest
