@@ -140,7 +140,7 @@ class CloudApi:
 
     def _machine(self, vm: dict[str, Any]) -> Shown:
         package = self.dc.papi.get(vm.get("billing_id", ""))
-        return machines.machine(vm, package and package["name"], self._dns_names(vm))
+        return machines.machine(vm, package["name"] if package else None, self._dns_names(vm))
 
     def _dns_names(self, vm: dict[str, Any]) -> list[str]:
         account = self.dc.mahi.account(vm["owner_uuid"])

@@ -79,7 +79,10 @@ def parse(text: str) -> Credentials:
 
 
 def signing_text(credentials: Credentials, header: Callable[[str], str | None], method: str, target: str) -> bytes:
-    """The bytes that were signed; ``header`` reads one of the request's. Raises 400 InvalidHeader when a signed header is missing."""
+    """The bytes that were signed; ``header`` reads one of the request's headers.
+
+    Raises 400 InvalidHeader when a header that was signed is missing.
+    """
     if credentials.headers is None:
         return (header("date") or "").encode()
     lines = []

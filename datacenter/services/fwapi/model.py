@@ -29,6 +29,7 @@ class Fwapi:
         self._dc = dc
         self._rules = dc.store.bucket("firewall_rules")
         self._parsed: dict[str, firewall.Rule] = {}
+        self._rules.watch(self._forget)
         self.app: Flask = routes.make_app(self)
 
     def rules(self) -> list[RuleDoc]:
@@ -44,6 +45,7 @@ class Fwapi:
         return found
 
     def parsed(self, rule: RuleDoc) -> firewall.Rule:
+        """A rule's meaning, read once for each version of it."""
         if rule["uuid"] not in self._parsed:
             self._parsed[rule["uuid"]] = firewall.parse(rule["rule"])
         return self._parsed[rule["uuid"]]
@@ -53,7 +55,7 @@ class Fwapi:
         problems = []
         if not given.get("owner_uuid") and not truthy(given.get("global")):
             problems.append(_problem("owner_uuid", "MissingParameter", "Missing parameter"))
-        if given.get("uuid") in self._rules:
+        if str(given.get("uuid")) in self._rules:
             problems.append(_problem("uuid", "Duplicate", "Already exists"))
         return self._put({"enabled": False, "log": False, "uuid": str(uuid.uuid4()), **given}, problems)
 
@@ -63,7 +65,6 @@ class Fwapi:
 
     def delete(self, rule_uuid: str) -> None:
         self._rules.delete(rule_uuid)
-        self._parsed.pop(rule_uuid, None)
 
     def rules_for_vm(self, vm: dict[str, Any]) -> list[RuleDoc]:
         """The rules that touch a VM by its uuid, its tags or with all VMs of its owner; disabled ones too."""
@@ -112,8 +113,10 @@ class Fwapi:
             raise _invalid_parameters(problems)
         fields.update((name, truthy(fields[name])) for name in _FLAGS if name in fields)
         fields.update(rule=str(parsed), version=f"{int(time.time() * 1000)}.{os.getpid():06d}")
-        self._parsed[fields["uuid"]] = parsed
         return self._rules.put(fields["uuid"], {name: fields[name] for name in _ORDER if name in fields})
+
+    def _forget(self, key: str, _before: RuleDoc | None, _after: RuleDoc | None) -> None:
+        self._parsed.pop(key, None)
 
     def _read(self, text: Any, problems: list[dict[str, Any]]) -> firewall.Rule | None:
         if not text:

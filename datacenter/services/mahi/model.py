@@ -30,7 +30,8 @@ class Mahi:
         self._dc = dc
         self._accounts = dc.store.bucket("accounts")
         self._users = dc.store.bucket("account_users")
-        self._by_login = {account["login"]: account["uuid"] for account in self._accounts.all()}
+        self._by_login: dict[str, str] = {}
+        self._accounts.watch(self._index)
         if not len(self._accounts):
             self._insert("admin", groups=["operators"])
         self.app: Flask = routes.make_app(self)
@@ -142,8 +143,13 @@ class Mahi:
             "updated": now,
             **fields,
         }
-        self._by_login[login] = account["uuid"]
         return self._accounts.put(account["uuid"], account)
+
+    def _index(self, key: str, before: Account | None, after: Account | None) -> None:
+        if before is not None:
+            del self._by_login[before["login"]]
+        if after is not None:
+            self._by_login[after["login"]] = key
 
     def _put_key(self, account: Account, key: sshkeys.SshKey, name: str | None) -> Account:
         name = name or key.comment or key.fingerprint

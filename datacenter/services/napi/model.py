@@ -31,7 +31,8 @@ class Napi:
         self._reserved = dc.store.bucket("reserved_ips")
         self._tags = dc.store.bucket("nic_tags")
         self._spaces: dict[str, AddressSpace] = {}
-        self._subnets = {network["uuid"]: IPv4Network(network["subnet"]) for network in self._networks.all()}
+        self._subnets: dict[str, IPv4Network] = {}
+        self._networks.watch(self._index)
         self.pools = pools.Pools(self)
         self.nics = Nics(self)
         self.fabrics = Fabrics(self)
@@ -64,10 +65,7 @@ class Napi:
         primary: bool = False,
         ip: str | None = None,
     ) -> Nic:
-        """Give a VM a nic with an address on a network or pool. Raises 422, 507 SubnetFull.
-
-        Not to be called inside a transaction that may be rolled back: the address would stay taken.
-        """
+        """Give a VM a nic with an address on a network or pool. Raises 422, 507 SubnetFull."""
         return self.nics.create(
             {
                 "network_uuid": network_uuid,
@@ -100,14 +98,12 @@ class Napi:
         return self.add_network(network)
 
     def add_network(self, network: Network) -> Network:
-        self._subnets[network["uuid"]] = IPv4Network(network["subnet"])
         return self._networks.put(network["uuid"], network)
 
     def update_network(self, network: Network, changes: dict[str, Any]) -> Network:
         """Change a network in place; its subnet, VLAN and nic tag stay. Raises 422 InvalidParameters."""
         peers = [known for known in self._networks.all() if known.get("owner_uuid") == network.get("owner_uuid")]
         changed = networks.build({**network, **changes}, peers)
-        self._spaces.pop(network["uuid"], None)
         return self._networks.put(network["uuid"], {**network, **changed})
 
     def delete_network(self, network_uuid: str) -> None:
@@ -118,11 +114,10 @@ class Napi:
         holders = [used_by("network pool", pool["uuid"]) for pool in self.pools.holding(network_uuid)]
         if holders:
             raise InUse("network must not be in a pool", holders)
-        self._networks.delete(network_uuid)
-        self._spaces.pop(network_uuid, None)
-        self._subnets.pop(network_uuid, None)
-        for record in self._reserved.find(network_uuid=network_uuid):
-            self._reserved.delete(f"{network_uuid}/{record['ip']}")
+        with self.dc.store.transaction():
+            self._networks.delete(network_uuid)
+            for record in self._reserved.find(network_uuid=network_uuid):
+                self._reserved.delete(f"{network_uuid}/{record['ip']}")
 
     # addresses
 
@@ -145,9 +140,15 @@ class Napi:
             self._spaces[network_uuid] = AddressSpace(first, last, (int(IPv4Address(ip)) for ip in taken))
         return self._spaces[network_uuid]
 
+    def claim(self, network_uuid: str, ip: str) -> None:
+        """Note that a nic has an address. A space nobody asked for yet learns it when it is made."""
+        if network_uuid in self._spaces:
+            self._spaces[network_uuid].claim(int(IPv4Address(ip)))
+
     def give_back(self, network_uuid: str, ip: str) -> None:
-        if f"{network_uuid}/{ip}" not in self._reserved:
-            self.space(network_uuid).give_back(int(IPv4Address(ip)))
+        """Note that a nic's address is free again, unless an operator keeps it."""
+        if network_uuid in self._spaces and f"{network_uuid}/{ip}" not in self._reserved:
+            self._spaces[network_uuid].give_back(int(IPv4Address(ip)))
 
     def ip(self, network: Network, ip: str) -> dict[str, Any]:
         """What is known of one address: reserved, free, whose."""
@@ -183,6 +184,15 @@ class Napi:
         own = [network.get("gateway"), str(self.subnet(network["uuid"]).broadcast_address)]
         records = [_record(network["uuid"], ip, holder, reserved=True) for ip in own if ip]
         return records + self._reserved.find(network_uuid=network["uuid"])
+
+    def _index(self, key: str, before: Network | None, after: Network | None) -> None:
+        """Follow every change of a network: its subnet, and its addresses when they are asked for again."""
+        if before is not None:
+            self._spaces.pop(key, None)
+        if after is None:
+            self._subnets.pop(key, None)
+        else:
+            self._subnets[key] = IPv4Network(after["subnet"])
 
     def _seed(self) -> None:
         index, admin = self.dc.settings.index, self.dc.mahi.admin_uuid

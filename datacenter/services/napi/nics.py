@@ -67,9 +67,8 @@ class Nics:
     def __init__(self, napi: Napi) -> None:
         self._napi = napi
         self._nics = napi.dc.store.bucket("nics")
-        self._by_owner: dict[str, list[str]] = defaultdict(list)
-        for nic in self._nics.all():
-            self._by_owner[nic["belongs_to_uuid"]].append(nic["mac"])
+        self._by_owner: dict[str, dict[str, None]] = defaultdict(dict)
+        self._nics.watch(self._index)
 
     def get(self, mac: str) -> Nic | None:
         """The nic of a MAC written with colons or without."""
@@ -122,7 +121,6 @@ class Nics:
         if given.get("network_uuid"):
             nic.update(self._address(given))
         with self._napi.dc.store.transaction():
-            self._by_owner[nic["belongs_to_uuid"]].append(mac)
             self._put(nic)
         return self._view(nic)
 
@@ -142,19 +140,12 @@ class Nics:
             nic.update(
                 self._address({"ip": None, **nic, **changes} if "network_uuid" in changes else {**nic, **changes})
             )
-            self._give_back(old)
         with self._napi.dc.store.transaction():
-            if nic["belongs_to_uuid"] != old["belongs_to_uuid"]:
-                self._forget(old)
-                self._by_owner[nic["belongs_to_uuid"]].append(nic["mac"])
             self._put(nic)
         return self._view(nic)
 
     def delete(self, mac: str) -> None:
-        nic = self._nics.delete(read_mac(mac))
-        if nic is not None:
-            self._forget(nic)
-            self._give_back(nic)
+        self._nics.delete(read_mac(mac))
 
     def delete_of(self, belongs_to_uuid: str) -> None:
         """Delete every nic of a VM; harmless when it has none."""
@@ -174,15 +165,20 @@ class Nics:
                     self._nics.update(other["mac"], primary=False)
         self._nics.put(nic["mac"], nic)
 
-    def _forget(self, nic: Nic) -> None:
-        macs = self._by_owner[nic["belongs_to_uuid"]]
-        macs.remove(nic["mac"])
-        if not macs:
-            del self._by_owner[nic["belongs_to_uuid"]]
-
-    def _give_back(self, nic: Nic) -> None:
-        if "ip" in nic:
-            self._napi.give_back(nic["network_uuid"], nic["ip"])
+    def _index(self, mac: str, before: Nic | None, after: Nic | None) -> None:
+        """Follow every change of the table, a failed transaction's undoing too: by owner, and by address."""
+        if before is not None and (after is None or after["belongs_to_uuid"] != before["belongs_to_uuid"]):
+            macs = self._by_owner[before["belongs_to_uuid"]]
+            del macs[mac]
+            if not macs:
+                del self._by_owner[before["belongs_to_uuid"]]
+        if after is not None:
+            self._by_owner[after["belongs_to_uuid"]][mac] = None
+        old, new = (nic and nic.get("ip") and (nic["network_uuid"], nic["ip"]) for nic in (before, after))
+        if old and old != new:
+            self._napi.give_back(*old)
+        if new and old != new:
+            self._napi.claim(*new)
 
     def _address(self, given: dict[str, Any]) -> dict[str, str]:
         """Choose network and address for a nic. Raises 422, 507."""
