@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datacenter.services.cloudapi import CloudApi
 from datacenter.services.cnapi import Cnapi
+from datacenter.services.cns import Cns
 from datacenter.services.fwapi import Fwapi
 from datacenter.services.imgapi import Imgapi
 from datacenter.services.mahi import Mahi
@@ -25,6 +26,7 @@ class DataCenter:
         self.papi = Papi(self)
         self.napi = Napi(self)
         self.fwapi = Fwapi(self)
+        self.cns = Cns(self)
         self.imgapi = Imgapi(self)
         self.cnapi = Cnapi(self)
         self.wfapi = Wfapi(self)
