@@ -23,7 +23,7 @@ def servers(dc: DataCenter) -> list[Server]:
     settings = dc.settings
     applications = {
         name: getattr(dc, name).app
-        for name in ("mahi", "papi", "napi", "fwapi", "imgapi", "cnapi", "wfapi", "vmapi", "cloudapi")
+        for name in ("mahi", "papi", "napi", "fwapi", "cns", "imgapi", "cnapi", "wfapi", "vmapi", "cloudapi")
     }
     return [
         Server(settings.port(name), application, dc.vmapi.upgrade if name == "vmapi" else None)
