@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from operator import itemgetter
@@ -42,7 +42,7 @@ class Bound:
             moment = Decimal(seconds)
             whole = int(moment.to_integral_value("ROUND_FLOOR"))
             nanos = int((moment - whole) * 1_000_000_000)
-            day = datetime.fromtimestamp(whole, tz=timezone.utc)
+            day = datetime.fromtimestamp(whole, tz=UTC)
         except (InvalidOperation, OverflowError, OSError) as error:
             raise ValueError(f"not epoch seconds: {seconds}") from error
         self.seconds = float(moment)

@@ -44,7 +44,13 @@ def _true(value: Any) -> bool:
 
 
 def _tail(value: Any) -> int | None:
-    """Lines from the end; None for all. Docker reads what is no number as all, and so do we."""
+    """Lines from the end; None for all.
+
+    What is no number means all, as with Docker; so does "+1", which ``tail -n`` of a real node reads as "from the
+    first line on".
+    """
+    if isinstance(value, str) and value.startswith("+"):
+        return None
     try:
         count = int(value)
     except (TypeError, ValueError):

@@ -11,7 +11,7 @@ from gevent import get_hub
 from gevent.socket import wait_write
 
 from datacenter.node.client import Client
-from datacenter.node.frames import STDERR, STDOUT, Batch
+from datacenter.node.frames import STDERR, STDOUT, Batch, FrameBatch
 
 READ = 1
 CONMON_STREAMS = {2: STDOUT, 3: STDERR}
@@ -110,6 +110,14 @@ def relay(source: Source, client: Client) -> None:
         source.wait()
         going = source.fill(batch)
         client.send(batch.take())
+
+
+def drain(source: Source) -> None:
+    """Read a source to its end for nobody."""
+    batch = FrameBatch()
+    while source.fill(batch):
+        batch.take()
+        source.wait()
 
 
 def write_all(fd: int, data: bytes) -> None:
