@@ -14,7 +14,7 @@ from werkzeug.routing import BaseConverter, Map
 from gateway import log
 from gateway import settings as settings_module
 from gateway.blueprints import RESOURCES
-from gateway.blueprints.binding import House, Resource, encode_json, refused
+from gateway.blueprints.binding import House, Resource, refused
 from gateway.errors import DockerError, NotModified
 from gateway.front import COMMON_HEADERS, FrontDoor
 from gateway.operations import OPERATIONS
@@ -22,6 +22,7 @@ from gateway.pipeline import Pipeline
 from gateway.settings import Settings
 from gateway.state import State
 from gateway.versions import FLOOR, ApiVersion
+from gateway.wire.ndjson import encode_json
 from sdc import DataCenterClients
 
 logger = structlog.get_logger("gateway")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-import msgspec
 from flask import Blueprint, Flask, Response, current_app, request
 
 from gateway import body as bodies
@@ -20,16 +19,15 @@ from gateway.pipeline import Pipeline
 from gateway.settings import Settings
 from gateway.state import State
 from gateway.versions import negotiate
-from gateway.wire import peer as wire_peer
 from gateway.wire.hijack import HijackResponse
-from gateway.wire.ndjson import JsonLines, StreamResponse
+from gateway.wire.ndjson import encode_json
+from gateway.wire.peer import peer_of
 from gateway.wire.spawn import spawn
+from gateway.wire.watch import watched
 from sdc import DataCenterClients
 
 MAX_JSON = 16 * 1024 * 1024
 """Bytes of a JSON body; uploads have no limit here."""
-
-encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 Handler = Callable[[Call], Reply | None]
 
@@ -92,7 +90,7 @@ def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, mo
         request_id=request.environ.get("gateway.request_id", ""),
         operation=operation,
         version=version,
-        peer=_peer(),
+        peer=Peer(**peer_of(request.environ)),
         method=request.method,
         path=request.path,
         target=target,
@@ -109,15 +107,6 @@ def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, mo
         call.body = _body(model)
     reply = house.pipeline.run(call, lambda: handler(call) or Reply(status=204))
     return respond(house.pipeline, call, reply)
-
-
-def _peer() -> Peer:
-    """Who is there: as the wire saw it, or nobody when the app is driven without one (tests)."""
-    seen = request.environ.get(wire_peer.PEER)
-    address = f"{request.environ.get('REMOTE_ADDR', '')}:{request.environ.get('REMOTE_PORT', '')}"
-    if seen is None:
-        return Peer(address=address, transport="tcp")
-    return Peer(address=address, transport=seen.transport, certificate=seen.certificate, uid=seen.uid)
 
 
 def _body(model: Any) -> Any:
@@ -140,16 +129,17 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
         session = reply.session
 
         def run(stream: Duplex) -> None:
-            session(cast("Duplex", pipeline.open_stream(call, stream)))
+            session(pipeline.open_stream(call, stream))
 
         return HijackResponse(run, reply.content_type, reply.headers)
     if isinstance(reply, StreamReply):
+        chunks = reply.items
         if reply.json:
-            lines = JsonLines(pipeline.filter_items(call, reply.items), end=reply.end, headers=reply.headers)
-            lines.status_code = reply.status
-            return lines
-        chunks = cast("Iterator[bytes]", pipeline.open_stream(call, reply.items))
-        return StreamResponse(chunks, reply.content_type, reply.status, reply.headers)
+            end = reply.end
+            chunks = (encode_json(item, end) for item in pipeline.filter_items(call, reply.items))
+        opened = pipeline.open_stream(call, chunks)
+        body = watched(request.environ, cast("Iterator[bytes]", opened))
+        return Response(body, status=reply.status, headers=reply.headers, content_type=reply.content_type)
     if isinstance(reply, RawReply):
         return Response(reply.data, status=reply.status, headers=reply.headers, content_type=reply.content_type)
     value = reply.body

@@ -38,7 +38,7 @@ def image_create(call: Call) -> Reply:
         message=call.arg("message"),
         changes=call.query.get("changes", []),
     )
-    return StreamReply(items=items, end=CRLF)
+    return StreamReply(items=iter(items), end=CRLF)
 
 
 @images.handles("image.load", upload=True)

@@ -52,7 +52,7 @@ class ImageRecords:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        for statement in (
+        for statement in (  # noqa: ISC004 - each string is one statement
             "CREATE TABLE IF NOT EXISTS images (owner_uuid TEXT, config_digest TEXT, image_uuid TEXT NOT NULL,"
             " manifest_digest TEXT NOT NULL, manifest_str TEXT NOT NULL, size INTEGER NOT NULL, created REAL NOT NULL,"
             " image TEXT NOT NULL, PRIMARY KEY (owner_uuid, config_digest))",

@@ -15,7 +15,7 @@ _PORT = re.compile(r"^(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?$", re.IGNOREC
 
 
 def apply(config: Config, changes: Iterable[str]) -> Config:
-    """Return the config with the instructions applied in order. Raises InvalidParameter for one that may not be here."""
+    """Return the config with the instructions applied in order. Raises InvalidParameter for a wrong one."""
     changed = json.loads(json.dumps(config))
     for change in changes:
         for line in change.splitlines():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.call import Call
 from gateway.errors import InvalidParameter, NotImplementedHere
+from gateway.state.image_records import ImageRecord
 from translators.images import changes as instructions
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
@@ -21,8 +22,8 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 def import_image(
     call: Call, source: str, upload: BinaryIO, *, repo: str, tag: str, message: str, changes: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """Store a tar, plain or compressed, as an image; yield its id.
+) -> list[dict[str, Any]]:
+    """Store a tar, plain or compressed, as an image; return the one message that tells its id.
 
     Only ``-``, the request's body, is a source: a URL would have the data center's own network fetched from.
 
@@ -35,13 +36,14 @@ def import_image(
     reference = parse_reference(f"{repo}:{tag}" if tag else repo).with_default_tag() if repo else None
     if reference is not None and reference.digest:
         raise InvalidParameter("cannot import digest reference")
-    config = instructions.apply({}, changes)
-    return _importing(call, upload, reference, message, config)
+    record = _store(call, upload, message, instructions.apply({}, changes))
+    if reference is not None:
+        images = call.state.images
+        images.tag(record.owner_uuid, reference.local_name, reference.tag or "latest", record.config_digest)
+    return [{"status": record.config_digest}]
 
 
-def _importing(
-    call: Call, upload: BinaryIO, reference: Any, message: str, config: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _store(call: Call, upload: BinaryIO, message: str, config: dict[str, Any]) -> ImageRecord:
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     with Spool.of(upload, call.state.folder) as spool:
         document = {
@@ -54,7 +56,4 @@ def _importing(
             "rootfs": {"type": "layers", "diff_ids": [spool.digest]},
         }
         layer = BroughtLayer(digest=spool.digest, size=spool.size, open=spool.reopen)
-        record = store_image(call, msgspec.json.encode(document), [layer])
-    if reference is not None:
-        call.state.images.tag(record.owner_uuid, reference.local_name, reference.tag or "latest", record.config_digest)
-    yield {"status": record.config_digest}
+        return store_image(call, msgspec.json.encode(document), [layer])

@@ -21,14 +21,18 @@ _MOST_CONFIG = 8 * 1024 * 1024
 
 
 def load(call: Call, upload: BinaryIO, *, quiet: bool) -> Iterator[Message]:
-    """Store every image of a docker archive, plain or compressed; yield what was loaded.
+    """Store every image of a docker archive, plain or compressed; return the messages that say what was loaded.
 
     The archive is put on disk first, for its manifest may come last. Every layer must have the digest that its
     image's config names, or nothing of that image is kept.
 
     Docker: POST /images/load   SDC: IMGAPI admin import
     """
-    with Spool.of(upload, call.state.folder) as spool:
+    return _loading(call, Spool.of(upload, call.state.folder), quiet=quiet)
+
+
+def _loading(call: Call, spool: Spool, *, quiet: bool) -> Iterator[Message]:
+    with spool:
         try:
             with tarfile.open(fileobj=spool.file, mode="r:") as archive:
                 for entry in _entries(archive):

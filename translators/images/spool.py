@@ -80,7 +80,7 @@ def _plain(source: Source) -> Iterator[bytes]:
     if head.startswith(_GZIP):
         yield from _gunzipped(head, source)
     elif head.startswith(_ZSTD):
-        reader = zstandard.ZstdDecompressor().stream_reader(_Prefixed(head, source))
+        reader = zstandard.ZstdDecompressor().stream_reader(cast("BinaryIO", _Prefixed(head, source)))
         while block := reader.read(_BLOCK):
             yield block
     else:
