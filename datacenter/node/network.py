@@ -1,0 +1,188 @@
+"""A container's network: a namespace, one veth per NIC, and one bridge per NAPI network of the instance."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Any
+
+from datacenter.node import netlink, spawn, syscalls
+from datacenter.node.home import Home
+from datacenter.node.tasks import TaskError
+from datacenter.node.zone import Zone
+
+SPARE = 4
+"""Namespaces made ahead of time."""
+
+RULES = """
+table inet {table} {{
+  set same {{ type ifname . ifname; }}
+  set subnets {{ type ipv4_addr; flags interval; }}
+  chain forward {{
+    type filter hook forward priority -10; policy accept;
+    ct state established,related accept
+    iifname . oifname @same accept
+    iifname "{ours}*" oifname "tdg*" drop
+    oifname "{ours}*" drop
+  }}
+  chain input {{
+    type filter hook input priority -10; policy accept;
+    iifname "{ours}*" ct state established,related accept
+    iifname "{ours}*" icmp type echo-request accept
+    iifname "{ours}*" drop
+  }}
+  chain out {{
+    type nat hook postrouting priority 100;
+    ip saddr @subnets oifname != "tdg*" masquerade
+  }}
+}}
+"""
+
+
+class Network:
+    """The host side of all containers' networks of one node.
+
+    Bridges and rules belong to the instance: nodes on one machine share them. They keep networks apart,
+    keep containers away from the host's own services, and let them out to the world.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._prefix = f"tdg{home.settings.instance}"
+        self._table = f"tdg_{home.settings.instance}"
+        self._spare: list[Path] = []
+        self._made = 0
+
+    def bridge_name(self, network_uuid: str) -> str:
+        return self._prefix + network_uuid.replace("-", "")[:10]
+
+    def connect(self, zone: Zone) -> Path | None:
+        """Give a zone its namespace with all NICs set up; None when it wants no network. Raises TaskError."""
+        if zone.linux.get("NetworkNone"):
+            return None
+        path = self._home.netns / zone.uuid
+        self.disconnect(zone.uuid)
+        self._take_spare(path)
+        try:
+            for number, nic in enumerate(zone.record.get("nics") or []):
+                self._plug(path, number, nic)
+        except OSError as error:
+            self.disconnect(zone.uuid)
+            raise TaskError("InternalError", f"network set-up failed: {error}") from error
+        return path
+
+    def disconnect(self, uuid: str) -> None:
+        """Let a zone's namespace go; the kernel takes its interfaces down in its own time."""
+        path = self._home.netns / uuid
+        if not path.exists():
+            return
+        try:
+            syscalls.unmount(path)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # the file is there, the mount is not: an agent died in between
+                raise
+        path.unlink()
+
+    def fill_spare(self) -> None:
+        """Make namespaces ahead, so that a boot needs not wait for one."""
+        while len(self._spare) < SPARE:
+            self._made += 1
+            pin = self._home.netns / f"spare-{os.getpid()}-{self._made}"
+            netlink.make_namespace(pin)
+            self._spare.append(pin)
+
+    def _take_spare(self, path: Path) -> None:
+        if not self._spare:
+            netlink.make_namespace(path)
+            return
+        pin = self._spare.pop()
+        path.touch()
+        syscalls.bind(pin, path)
+        syscalls.unmount(pin)
+        pin.unlink()
+
+    def _plug(self, namespace: Path, number: int, nic: dict[str, Any]) -> None:
+        address = IPv4Interface(f"{nic['ip']}/{nic['netmask']}")
+        mtu = int(nic.get("mtu") or 1500)
+        bridge = self._bridge(nic, address, mtu)
+        inner = f"eth{number}"
+        host_end = f"tv{self._home.settings.instance}%d"  # the kernel numbers it: the last life's may still be going
+        with _opened(namespace) as pin, netlink.Netlink() as host:
+            host.add_veth(host_end, bridge, inner, netns=pin.fd, mac=nic["mac"], mtu=mtu)
+        with netlink.inside(namespace):
+            container = netlink.Netlink()
+            index = socket.if_nametoindex(inner)
+        with container:
+            container.set_up(index)
+            container.add_address(index, address)
+            if nic.get("gateway") and (nic.get("primary") or number == 0):
+                container.add_default_route(IPv4Address(nic["gateway"]), index)
+
+    def _bridge(self, nic: dict[str, Any], address: IPv4Interface, mtu: int) -> int:
+        """The index of a network's bridge, made on first use with the gateway's address."""
+        name = self.bridge_name(nic["network_uuid"])
+        try:
+            return socket.if_nametoindex(name)
+        except OSError:
+            pass  # not made yet
+        with netlink.Netlink() as host:
+            try:
+                host.add_bridge(name, mtu)
+            except OSError as error:
+                if error.errno != errno.EEXIST:  # another node of the instance was quicker
+                    raise
+                return socket.if_nametoindex(name)
+            index = socket.if_nametoindex(name)
+            if nic.get("gateway"):
+                host.add_address(index, IPv4Interface(f"{nic['gateway']}/{address.network.prefixlen}"))
+        self._allow(name, str(address.network))
+        return index
+
+    def _allow(self, bridge: str, subnet: str) -> None:
+        """Let a new bridge's traffic pass: within itself, and out to the world."""
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        self._nft(
+            f"add element inet {self._table} same {{ {bridge} . {bridge} }}\n"
+            f"add element inet {self._table} subnets {{ {subnet} }}\n"
+        )
+
+    def prepare(self) -> None:
+        """Make the instance's rules when they are not there."""
+        code, _ = spawn.run(["nft", "list", "set", "inet", self._table, "same"])
+        if code:
+            self._nft(RULES.format(table=self._table, ours=self._prefix))
+
+    def _nft(self, text: str) -> None:
+        script = self._home.root / "rules.nft"
+        script.write_text(text)
+        code, output = spawn.run(["nft", "-f", str(script)])
+        if code:
+            raise OSError(f"nft: {output.strip()}")
+
+    def remove_unused(self) -> None:
+        """Remove the instance's bridges without ports, and its rules with the last of them."""
+        left = False
+        with netlink.Netlink() as host:
+            for link in Path("/sys/class/net").glob(f"{self._prefix}*"):
+                if any((link / "brif").iterdir()):
+                    left = True
+                else:
+                    host.delete_link(socket.if_nametoindex(link.name))
+        if not left:
+            spawn.run(["nft", "delete", "table", "inet", self._table])
+
+
+class _opened:
+    """A file's descriptor for the time of a with block."""
+
+    def __init__(self, path: Path) -> None:
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __enter__(self) -> _opened:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
