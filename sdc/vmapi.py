@@ -79,6 +79,11 @@ class Vmapi(ServiceClient):
         job: dict[str, Any] = self.get(f"/jobs/{uuid}")
         return job
 
+    def list_vm_jobs(self, vm_uuid: str) -> list[dict[str, Any]]:
+        """Jobs of a VM, the newest first."""
+        jobs: list[dict[str, Any]] = self.get(f"/vms/{vm_uuid}/jobs")
+        return jobs
+
     def ping(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.get("/ping")
         return answer

@@ -188,7 +188,8 @@ def failure(job: Job) -> JobFailed:
     error = results[-1].get("error")
     if not isinstance(error, dict):
         return JobFailed("vmapi", 500, "InternalError", f"{name} failed: {error or 'no reason given'}")
-    body = error.get("body") if isinstance(error.get("body"), dict) else {}
+    inner = error.get("body")
+    body: dict[str, Any] = inner if isinstance(inner, dict) else {}
     code = error.get("restCode") or body.get("code") or error.get("name") or "InternalError"
     message = error.get("message") or body.get("message") or f"{name} failed"
     return JobFailed("vmapi", int(error.get("statusCode") or 500), str(code), str(message), body.get("errors"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from gateway.errors import InvalidParameter
+from gateway.errors import Conflict, InvalidParameter
 
 _ALLOWED = "[a-zA-Z0-9][a-zA-Z0-9_.-]"
 _NAME = re.compile(f"{_ALLOWED}+")
@@ -42,3 +42,11 @@ def check_name(name: str) -> str:
 def random_name() -> str:
     """Make up a name such as ``brisk_noether``; it may be taken, then draw again."""
     return f"{random.choice(_ADJECTIVES)}_{random.choice(_SURNAMES)}"  # noqa: S311 - not a secret
+
+
+def name_conflict(name: str, holder_id: str) -> Conflict:
+    """Make dockerd's error for a name that another container has; the CLI shows it as it is."""
+    return Conflict(
+        f'Conflict. The container name "/{name}" is already in use by container "{holder_id}". '
+        "You have to remove (or rename) that container to be able to reuse that name."
+    )

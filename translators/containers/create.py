@@ -1,0 +1,162 @@
+"""Create a container: check, decide, write the payload, open the firewall, have VMAPI make the VM."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from gateway.call import Call
+from gateway.errors import InternalError, InvalidParameter, NotFound
+from grammars import dockerids
+from sdc.errors import SdcError, SdcUnavailable
+from translators.capabilities import capabilities
+from translators.containers import volumes
+from translators.containers.command import merge_command
+from translators.containers.firewall import add_rules, plan_rules
+from translators.containers.linux import LINUX_OPTIONS, plan_linux
+from translators.containers.log_config import plan_log
+from translators.containers.lookup import find_container, mine
+from translators.containers.model import ContainerCreate, RestartPolicy
+from translators.containers.networks import dns_suffixes, plan_networks
+from translators.containers.payload import Parts, Payload, build_payload
+from translators.containers.ports import plan_ports
+from translators.containers.restart import policy_warning
+from translators.containers.source import find_source
+from translators.containers.validation import validate
+from translators.errors import explain, speaking_docker
+from translators.ids import docker_id
+from translators.jobs import run_job
+from translators.labels import to_tags
+from translators.names import check_name, name_conflict, random_name
+
+DOING = "problem creating container"
+_NAME_TRIES = 5
+
+
+def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
+    """Make a container that does not run yet; return Docker's ``{"Id", "Warnings"}``.
+
+    ``call.hints["package"]`` is the PAPI package it gets. When anything fails after something was made, what was
+    made is taken back by ``call.undo``; a client that leaves while VMAPI is at it changes nothing.
+
+    Docker: POST /containers/create   SDC: VMAPI POST /vms, FWAPI POST /rules
+    """
+    alias = check_name(name) if name else ""
+    validate(body, call.version)
+    if not body.Image:
+        raise InvalidParameter("no image was named: Image must not be empty")
+    payload, warnings = _decide(call, body)
+    payload["alias"] = alias or random_name()
+    payload = _prepare(call, payload)
+    for tries_left in reversed(range(_NAME_TRIES)):
+        try:
+            run_job(call, payload["uuid"], "provision", lambda: _submit(call, payload))
+            break
+        except SdcError as error:
+            if "alias" not in error.field_errors("Duplicate"):
+                raise explain(error, DOING) from error
+            if alias or not tries_left:
+                raise name_conflict(payload["alias"], _holder(call, payload["alias"])) from error
+            payload["alias"] = random_name()
+    return {"Id": payload["internal_metadata"]["docker:id"], "Warnings": warnings}
+
+
+def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
+    """Turn the request into a payload and its warnings; nothing is made yet."""
+    image, config = find_source(call, body.Image)
+    with speaking_docker(DOING):
+        supported = LINUX_OPTIONS in capabilities(call)
+    vm_uuid = str(uuid.uuid4())
+    container_id = dockerids.new_docker_id(vm_uuid)
+    ports = plan_ports(body, config.get("ExposedPorts") or ())
+    networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=supported)
+    linux = plan_linux(body, config, supported=supported, no_network=networks.disconnected)
+    targets = volumes.plan_volumes(body, config.get("Volumes") or ()).targets
+    sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom)
+    parts = Parts(
+        uuid=vm_uuid,
+        docker_id=container_id,
+        alias="",
+        owner_uuid=call.owner.uuid,
+        package_uuid=_package(call),
+        image=image,
+        command=merge_command(body, config),
+        log=plan_log(
+            body.HostConfig.LogConfig,
+            short_id=dockerids.short(container_id),
+            enabled=call.config.log_drivers,
+            default_size=call.config.max_log_size,
+        ),
+        ports=ports,
+        networks=networks,
+        linux=linux,
+        filesystems=[*shared, *volumes.new_filesystems(targets, shared)],
+        volumes_from=sources,
+        tags=to_tags({**(config.get("Labels") or {}), **body.Labels}),
+        search=dns_suffixes(call, networks.networks),
+    )
+    payload = build_payload(body, parts)
+    payload["firewall_rules"] = plan_rules(call, vm_uuid, ports.published)
+    more = [policy_warning(body.HostConfig.RestartPolicy or RestartPolicy()), _health_warning(body)]
+    return payload, [*ports.warnings, *networks.warnings, *linux.warnings, *(text for text in more if text)]
+
+
+def _package(call: Call) -> str:
+    package = call.hints.get("package")
+    if not package:
+        raise InternalError(f"{DOING}: no member of the chain chose a package")
+    return str(package["uuid"])
+
+
+def _health_warning(body: ContainerCreate) -> str | None:
+    if body.Healthcheck is None or not body.Healthcheck.Test or body.Healthcheck.Test[0] == "NONE":
+        return None
+    return "Healthcheck is not supported by this data center and has no effect."
+
+
+def _volumes_from(call: Call, entries: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Resolve ``--volumes-from`` to VM uuids and the filesystems they share."""
+    uuids, shared = [], []
+    for name, mode in volumes.parse_volumes_from(entries):
+        try:
+            source = find_container(call, name)
+        except NotFound as error:
+            raise InvalidParameter(f"No such container: {name}") from error
+        uuids.append(source["uuid"])
+        shared += volumes.shared_filesystems(source, mode)
+    return uuids, shared
+
+
+def _prepare(call: Call, payload: Payload) -> Payload:
+    """Let the chain see the payload, then make its firewall rules; from here on a failure has to be taken back."""
+    payload = call.provision(payload)
+    vm_uuid, owner_uuid = payload["uuid"], call.owner.uuid
+    with speaking_docker("problem adding firewall rules"):
+        payload["firewall_rules"] = add_rules(call, payload["firewall_rules"], vm_uuid)
+    call.undo.append(lambda: _take_back(call, vm_uuid, owner_uuid))
+    return payload
+
+
+def _submit(call: Call, payload: Payload) -> str:
+    """Submit once more after a lost answer: a VM that is a duplicate of itself got through the first time."""
+    vmapi = call.services.vmapi
+    try:
+        return vmapi.create_vm(payload)
+    except SdcError as error:
+        if isinstance(error, SdcUnavailable) or "uuid" not in error.field_errors("Duplicate"):
+            raise
+        return str(vmapi.list_vm_jobs(payload["uuid"])[0]["uuid"])
+
+
+def _take_back(call: Call, vm_uuid: str, owner_uuid: str) -> None:
+    try:
+        call.services.vmapi.delete_vm(vm_uuid, owner_uuid)
+    except SdcError:
+        pass  # it was never placed, or VMAPI is away: a failed VM holds nothing and is invisible
+
+
+def _holder(call: Call, alias: str) -> str:
+    """Return the id of the container that has a name."""
+    with speaking_docker(DOING):
+        vms = call.services.vmapi.list_vms(predicate=mine(call.owner.uuid, {"eq": ["alias", alias]}))
+    return docker_id(vms[0]) if vms else ""

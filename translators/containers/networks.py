@@ -1,0 +1,187 @@
+"""The networks of a container: which it joins, and what they are called. Facts: docker-on-triton 4.8."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from gateway.call import Call
+from gateway.errors import InvalidParameter, NotFound, NotImplementedHere
+from grammars import dockerids
+from sdc.errors import SdcError
+from sdc.napi import Napi
+from translators.containers.model import ContainerCreate, EndpointSettings
+from translators.errors import explain, speaking_docker
+from translators.labels import NETWORK_LABEL
+
+Network = dict[str, Any]
+
+DEFAULT_MODES = frozenset({"", "default", "bridge"})
+FRESH_SECONDS = 30.0
+
+
+class NetworkBook:
+    """An account's networks and pools, as NAPI lists them; half a minute old at most.
+
+    What is not found is looked up again at once, so that a network just made is known.
+    """
+
+    def __init__(self, napi: Napi) -> None:
+        self._napi = napi
+        self._books: dict[str, tuple[float, list[Network]]] = {}
+
+    def networks(self, owner_uuid: str, *, fresh: bool = False) -> list[Network]:
+        """Networks first, then pools; a pool is known by its ``networks``."""
+        read_at, known = self._books.get(owner_uuid, (0.0, []))
+        if fresh or not known or time.monotonic() - read_at > FRESH_SECONDS:
+            known = self._napi.list_networks(provisionable_by=owner_uuid)
+            known = [*known, *self._napi.list_network_pools(provisionable_by=owner_uuid)]
+            if len(self._books) > 1000:
+                self._books.clear()
+            self._books[owner_uuid] = (time.monotonic(), known)
+        return known
+
+    def find(self, owner_uuid: str, ref: str) -> Network | None:
+        """Find a network by full id, name or unique beginning of its id, in this order."""
+        for fresh in (False, True):
+            found = match(self.networks(owner_uuid, fresh=fresh), ref)
+            if found is not None:
+                return found
+        return None
+
+    def name(self, owner_uuid: str, network_uuid: str) -> str:
+        """Return a network's name; its uuid when the account may not see it."""
+        for network in self.networks(owner_uuid):
+            if network["uuid"] == network_uuid:
+                return str(network["name"])
+        book = self._books.setdefault(f"/{network_uuid}", (0.0, []))
+        if time.monotonic() - book[0] > FRESH_SECONDS:
+            try:
+                self._books[f"/{network_uuid}"] = (time.monotonic(), [self._napi.get_network(network_uuid)])
+            except SdcError:
+                self._books[f"/{network_uuid}"] = (time.monotonic(), [{"name": network_uuid}])
+        return str(self._books[f"/{network_uuid}"][1][0]["name"])
+
+
+@cache
+def _book(napi: Napi) -> NetworkBook:
+    return NetworkBook(napi)
+
+
+def network_book(call: Call) -> NetworkBook:
+    return _book(call.services.napi)
+
+
+def match(networks: list[Network], ref: str) -> Network | None:
+    """Choose the network that ``ref`` names. Raises InvalidParameter when several ids begin so."""
+    for network in networks:
+        if ref in {network["uuid"], dockerids.network_docker_id(network["uuid"])}:
+            return network
+    for network in networks:
+        if network["name"] == ref:
+            return network
+    begins = [n for n in networks if ref and dockerids.network_docker_id(n["uuid"]).startswith(ref)]
+    if len(begins) > 1:
+        raise InvalidParameter(f"network {ref} is ambiguous ({len(begins)} matches found based on ID prefix)")
+    return begins[0] if begins else None
+
+
+@dataclass(slots=True)
+class NetworkPlan:
+    """``networks`` as VMAPI takes them; ``disconnected`` when the container shall have no network at all."""
+
+    networks: list[dict[str, Any]] = field(default_factory=list)
+    disconnected: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def plan_networks(call: Call, body: ContainerCreate, *, publishes: bool, can_disconnect: bool) -> NetworkPlan:
+    """Choose the networks of a new container: a fabric, and the outside one, primary, when it publishes ports.
+
+    SDC: NAPI GET /networks, /network_pools
+    """
+    mode = "none" if body.NetworkDisabled else body.HostConfig.NetworkMode
+    _refuse_modes(mode, can_disconnect=can_disconnect)
+    label = body.Labels.get(NETWORK_LABEL)
+    if label and not publishes:
+        raise InvalidParameter(f"{NETWORK_LABEL} label requires a container with published ports")
+    plan = NetworkPlan(disconnected=mode == "none")
+    with speaking_docker("problem choosing the container's networks"):
+        if call.config.fabrics:
+            _add_fabrics(call, body, mode, plan)
+        if publishes or not call.config.fabrics:
+            for network in plan.networks:
+                network.pop("primary", None)
+            plan.networks.append({"uuid": _external(call, label)["uuid"], "primary": True})
+    if body.MacAddress or any(e and e.MacAddress for e in body.NetworkingConfig.EndpointsConfig.values()):
+        plan.warnings.append("MacAddress is not supported: the data center chooses hardware addresses.")
+    return plan
+
+
+def _refuse_modes(mode: str, *, can_disconnect: bool) -> None:
+    if mode == "host":
+        raise NotImplementedHere(
+            "network mode host is not supported: compute nodes are shared between accounts, and every container "
+            "has an address of its own on its network"
+        )
+    if mode.startswith("container:"):
+        raise NotImplementedHere("network mode container is not supported: every container has its own addresses")
+    if mode == "none" and not can_disconnect:
+        raise NotImplementedHere(
+            "network mode none needs the capability linux-options, which this data center does not have: "
+            "a virtual machine always has a network"
+        )
+
+
+def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan) -> None:
+    endpoints = dict(body.NetworkingConfig.EndpointsConfig)
+    first = call.config.default_fabric if mode in DEFAULT_MODES | {"none"} else mode
+    settings = endpoints.pop(mode or "default", None)
+    chosen = [(first, settings), *((name, s) for name, s in endpoints.items() if name not in {first, *DEFAULT_MODES})]
+    for ref, endpoint in chosen:
+        network = network_book(call).find(call.owner.uuid, ref)
+        if network is None:
+            raise NotFound(f"network {ref} not found")
+        if all(network["uuid"] != (known.get("uuid") or known.get("ipv4_uuid")) for known in plan.networks):
+            plan.networks.append(_entry(network, endpoint))
+        if endpoint and (endpoint.Aliases or endpoint.Links):
+            plan.warnings.append(f"Aliases and links on the network {network['name']} have no effect.")
+    plan.networks[0]["primary"] = True
+
+
+def _entry(network: Network, endpoint: EndpointSettings | None) -> dict[str, Any]:
+    """Write one element of ``networks``; an address asked for is asked of NAPI, which may refuse it."""
+    address = endpoint.IPAMConfig.IPv4Address if endpoint and endpoint.IPAMConfig else ""
+    if address:
+        return {"ipv4_uuid": network["uuid"], "ipv4_ips": [address]}
+    return {"uuid": network["uuid"]}
+
+
+def _external(call: Call, label: str | None) -> Network:
+    """Find the network that carries published ports: the label's, the settings' pool, the settings' name."""
+    ref = label or call.config.external_pool or call.config.external_network
+    fabric_free = [n for n in network_book(call).networks(call.owner.uuid) if not n.get("fabric")]
+    found = match(fabric_free, ref)
+    if found is None and ref == call.config.external_pool:
+        return {"uuid": ref}
+    if found is None:
+        raise NotFound(f"network {ref} not found")
+    return found
+
+
+def dns_suffixes(call: Call, networks: list[dict[str, Any]]) -> list[str]:
+    """Return the DNS search suffixes that CNS has for a container on these networks; none without CNS.
+
+    SDC: CNS POST /suffixes-for-vm
+    """
+    if call.services.cns is None or not call.owner.cns_enabled:
+        return []
+    uuids = sorted({str(network.get("uuid") or network.get("ipv4_uuid")) for network in networks})
+    try:
+        return call.services.cns.suffixes_for_vm(call.owner.uuid, uuids)
+    except SdcError as error:
+        if error.status == 404:
+            return []
+        raise explain(error, "Triton CNS API failed") from error

@@ -1,0 +1,160 @@
+"""The VMAPI payload of a new container, key for key as sdc-docker sends it. Facts: docker-on-triton 4.5, 4.15.
+
+Three keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
+
+- ``docker:linux``: kernel options for nodes that advertise ``linux-options``;
+- ``docker:hostconfig``: the fields of HostConfig that are honoured and that inspect must show again as they were
+  asked for, where SDC keeps nothing or something rounded (JSON, defaults left out);
+- ``docker:autoremove``: ``true`` when the gateway deletes the container once it has ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from grammars import dockerids
+from translators.containers.command import Command
+from translators.containers.linux import LinuxPlan
+from translators.containers.log_config import LogPlan
+from translators.containers.model import ContainerCreate, RestartPolicy
+from translators.containers.networks import NetworkPlan
+from translators.containers.ports import PROTOCOLS, PortPlan
+from translators.containers.restart import stored_policy
+from translators.labels import Tag
+
+Payload = dict[str, Any]
+
+_KEPT_ELSEWHERE = frozenset({
+    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "Binds", "Mounts", "VolumesFrom", "ExtraHosts",
+    "Runtime", "ConsoleSize",
+})  # fmt: skip
+_BOOLEANS = {
+    "docker:tty": "Tty",
+    "docker:attach_stdin": "AttachStdin",
+    "docker:attach_stdout": "AttachStdout",
+    "docker:attach_stderr": "AttachStderr",
+    "docker:open_stdin": "OpenStdin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What the payload needs of an image."""
+
+    uuid: str
+    docker_id: str
+    """Digest of its configuration; SmartOS images have none."""
+    smartos: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that was decided about a new container, ready to be written down."""
+
+    uuid: str
+    docker_id: str
+    alias: str
+    owner_uuid: str
+    package_uuid: str
+    image: Image
+    command: Command
+    log: LogPlan
+    ports: PortPlan
+    networks: NetworkPlan
+    linux: LinuxPlan
+    filesystems: list[dict[str, Any]]
+    volumes_from: list[str]
+    tags: dict[str, Tag]
+    search: list[str]
+
+
+def build_payload(body: ContainerCreate, parts: Parts) -> Payload:
+    """Write the body of ``POST /vms``. Firewall rules are added later, just before it is sent."""
+    payload: Payload = {
+        "uuid": parts.uuid,
+        "owner_uuid": parts.owner_uuid,
+        "alias": parts.alias,
+        "hostname": body.Hostname or dockerids.short(parts.docker_id),
+        "docker": True,
+        "autoboot": False,
+        "restart_init": False,
+        "tmpfs": 0,
+        "firewall_enabled": True,
+        "image_uuid": parts.image.uuid,
+        "billing_id": parts.package_uuid,
+        "zlog_max_size": parts.log.max_size,
+        "networks": parts.networks.networks,
+        "filesystems": parts.filesystems,
+        "affinity": [],
+        "tags": {"sdc_docker": True, **parts.tags},
+        "internal_metadata": _metadata(body, parts),
+    }
+    if body.Domainname:
+        payload["dns_domain"] = body.Domainname
+    if body.HostConfig.Dns:
+        payload["resolvers"] = body.HostConfig.Dns
+    if parts.image.smartos:
+        return payload | {"brand": "joyent-minimal", "init_name": "/usr/vm/sbin/dockerinit"}
+    return payload | {
+        "brand": "lx",
+        "init_name": "/native/usr/vm/sbin/dockerinit",
+        "kernel_version": "3.13.0",
+    }
+
+
+def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
+    """Write ``internal_metadata``: lists are JSON texts, booleans are there only when true."""
+    host = body.HostConfig
+    metadata: dict[str, Any] = {
+        "docker:id": parts.docker_id,
+        "docker:cmd": json_text(parts.command.cmd),
+        "docker:entrypoint": json_text(parts.command.entrypoint),
+        "docker:env": json_text(parts.command.env),
+        "docker:imageid": parts.image.docker_id,
+        "docker:imagename": body.Image,
+        "docker:linkHosts": "",
+        "docker:linkEnv": "[]",
+    }
+    metadata |= {key: True for key, name in _BOOLEANS.items() if getattr(body, name)}
+    texts = {
+        "docker:user": parts.command.user,
+        "docker:workdir": parts.command.workdir,
+        "docker:restartpolicy": stored_policy(host.RestartPolicy or RestartPolicy()),
+        "docker:logdriver": parts.log.driver,
+        "docker:logconfig": json_text(parts.log.options) if parts.log.driver else None,
+        "docker:dnssearch": _listed([*host.DnsSearch, *parts.search]),
+        "docker:extraHosts": _listed(host.ExtraHosts),
+        "docker:volumesfrom": _listed(parts.volumes_from),
+        "docker:linux": json_text(parts.linux.options) if parts.linux.options else None,
+        "docker:hostconfig": _kept_host_config(body, parts.linux.ignored),
+    }
+    for protocol in PROTOCOLS:
+        texts[f"docker:{protocol}_unpublished_ports"] = _listed(parts.ports.unpublished_numbers(protocol))
+    metadata |= {key: text for key, text in texts.items() if text}
+    if host.PublishAllPorts:
+        metadata["docker:publish_all_ports"] = True
+    if host.AutoRemove:
+        metadata["docker:autoremove"] = True
+    if not parts.image.smartos:
+        metadata["docker:noipmgmtd"] = True
+    return metadata
+
+
+def _kept_host_config(body: ContainerCreate, ignored: set[str]) -> str | None:
+    kept = {
+        name: value
+        for name, value in msgspec.to_builtins(body.HostConfig).items()
+        if name not in _KEPT_ELSEWHERE and name not in ignored
+    }
+    return json_text(kept) if kept else None
+
+
+def _listed(values: list[Any]) -> str | None:
+    return json_text(values) if values else None
+
+
+def json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,157 @@
+"""Ports: exposed, published, and the firewall rules that publishing means on a network where all have addresses.
+
+SDC maps no ports: a published port is reachable at the container's own address, under its own number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.errors import InvalidParameter, NotImplementedHere
+from grammars import firewall
+from grammars.firewall import Target
+from translators.containers.model import ContainerCreate, PortBinding
+
+Port = tuple[str, int]
+"""Protocol and number."""
+
+PROTOCOLS = ("tcp", "udp")
+MOST = 128
+PER_RULE = 8
+_SPEC = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([a-zA-Z]+))?")
+_ANY_ADDRESS = {"", "0.0.0.0", "::", "*"}
+
+
+@dataclass(slots=True)
+class PortPlan:
+    """What a container shows and what it opens."""
+
+    published: set[Port] = field(default_factory=set)
+    unpublished: set[Port] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+
+    def unpublished_numbers(self, protocol: str) -> list[int]:
+        return sorted(number for kind, number in self.unpublished if kind == protocol)
+
+
+def parse_port(text: str) -> list[tuple[str, int]]:
+    """Read ``80``, ``80/udp`` or ``8000-8010/tcp``. Raises InvalidParameter, as dockerd."""
+    match = _SPEC.fullmatch(text)
+    first = int(match[1]) if match else 0
+    last = int(match[2] or first) if match else 0
+    protocol = (match[3] or "tcp").lower() if match else ""
+    if not 0 < first <= last < 65536 or protocol not in {*PROTOCOLS, "sctp"}:
+        raise InvalidParameter(f'invalid port specification: "{text}"')
+    return [(protocol, number) for number in range(first, last + 1)]
+
+
+def plan_ports(body: ContainerCreate, image_ports: Iterable[str]) -> PortPlan:
+    """Sort ports into published and merely exposed ones. Raises InvalidParameter, NotImplementedHere."""
+    plan = PortPlan()
+    exposed = _supported(image_ports, plan, warn=False) | _supported(body.ExposedPorts, plan, warn=True)
+    for spec, bindings in body.HostConfig.PortBindings.items():
+        bound = parse_port(spec)
+        for port in bound:
+            if port[0] not in PROTOCOLS:
+                raise NotImplementedHere("publish port: unknown protocol: must be tcp or udp")
+            for binding in bindings or []:
+                _check_binding(port, binding or PortBinding())
+        plan.published.update(bound)
+    if body.HostConfig.PublishAllPorts:
+        plan.published |= exposed
+    plan.unpublished = exposed - plan.published
+    return plan
+
+
+def _supported(specs: Iterable[str], plan: PortPlan, *, warn: bool) -> set[Port]:
+    found = {port for spec in specs for port in parse_port(spec)}
+    supported = {port for port in found if port[0] in PROTOCOLS}
+    if warn and found - supported:
+        plan.warnings.append("Exposed ports other than tcp and udp are not recorded.")
+    return supported
+
+
+def _check_binding(port: Port, binding: PortBinding) -> None:
+    """SDC translates neither port numbers nor addresses: whatever would need it is refused, not bent."""
+    if binding.HostIp not in _ANY_ADDRESS:
+        raise NotImplementedHere(
+            f"publish port: binding to the address {binding.HostIp} is not possible: "
+            "a published port is reachable at the container's own address"
+        )
+    if binding.HostPort in {"", "0"}:
+        return
+    wanted = {number for _, number in parse_port(binding.HostPort)}
+    if port[1] not in wanted:
+        raise NotImplementedHere(
+            "publish port: remapping of port numbers not allowed: this data center translates no ports, "
+            f"publish {port[1]}:{port[1]}/{port[0]} instead"
+        )
+
+
+def compress(numbers: Iterable[int]) -> list[str]:
+    """Join runs of ports: ``80``, ``8000-8010``."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted({n for n in numbers if n > 0}):
+        if runs and runs[-1][1] + 1 == number:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return [str(a) if a == b else f"{a}-{b}" for a, b in runs]
+
+
+def publish_rules(vm_uuid: str, published: Iterable[Port], version: int) -> list[str]:
+    """Write the firewall rules that let anybody reach these ports. Raises InvalidParameter for too many."""
+    rules = []
+    ports = set(published)
+    for protocol in PROTOCOLS:
+        numbers = [number for kind, number in ports if kind == protocol]
+        pieces = compress(numbers) if version > 1 else sorted(str(number) for number in numbers)
+        if len(pieces) > MOST:
+            kind = "port ranges" if version > 1 else "ports"
+            raise InvalidParameter(f"publish port: only support exposing {MOST} {protocol.upper()} {kind}")
+        for at in range(0, len(pieces), PER_RULE):
+            part = _port_list(pieces[at : at + PER_RULE], version)
+            rules.append(f"FROM any TO vm {vm_uuid} ALLOW {protocol} {part}")
+    return rules
+
+
+def _port_list(pieces: list[str], version: int) -> str:
+    if version > 1:
+        return f"PORTS {', '.join(pieces)}"
+    if len(pieces) == 1:
+        return f"PORT {pieces[0]}"
+    return f"({' AND '.join(f'PORT {piece}' for piece in pieces)})"
+
+
+def published_by(rule: Mapping[str, object], vm_uuid: str) -> set[Port]:
+    """Return the ports of a VM that a firewall rule opens to everybody; none when it does something else."""
+    parsed = _parsed(rule)
+    if parsed is None or rule.get("enabled") is False or parsed.action != "allow" or parsed.protocol not in PROTOCOLS:
+        return set()
+    if Target("any") not in parsed.sources or Target("vm", vm_uuid) not in parsed.destinations:
+        return set()
+    return {
+        (parsed.protocol, number)
+        for ports in parsed.matches
+        if isinstance(ports, firewall.Ports)
+        for number in range(ports.first, ports.last + 1)
+    }
+
+
+def only_about(rule: Mapping[str, object], vm_uuid: str) -> bool:
+    """Whether a rule names this VM and no other, nor a tag, so that it means nothing once the VM is gone."""
+    parsed = _parsed(rule)
+    if parsed is None or rule.get("global"):
+        return False
+    selecting = {target for target in parsed.targets if target.kind in {"vm", "tag", "all vms"}}
+    return selecting == {Target("vm", vm_uuid)}
+
+
+def _parsed(rule: Mapping[str, object]) -> firewall.Rule | None:
+    """Parse a rule; one in a newer grammar counts as none of ours."""
+    try:
+        return firewall.parse(str(rule.get("rule", "")))
+    except firewall.RuleError:
+        return None
