@@ -53,4 +53,11 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(path: Path) -> DcSettings:
-    return msgspec.json.decode(path.read_bytes(), type=DcSettings)
+    """Read a settings file. Raises msgspec.ValidationError that names what is wrong."""
+    return msgspec.json.decode(path.read_bytes(), type=DcSettings, dec_hook=_decode)
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)

@@ -117,7 +117,7 @@ def _http_error(error: HTTPException) -> Response:
 def _crash(error: Exception) -> Response:
     """A fault of ours: the client learns that and the request id, the log learns everything."""
     request_id = request.environ.get("gateway.request_id", "")
-    logger.exception("unexpected error", path=request.path, method=request.method, exc_info=error)
+    logger.error("unexpected error", path=request.path, method=request.method, exc_info=error)
     body = encode_json({"message": f"internal error (request id {request_id})" if request_id else "internal error"})
     return Response(body, status=500, content_type="application/json")
 

@@ -149,6 +149,7 @@ class _Passage:
             raise final from error
         except BaseException:  # the greenlet is being killed: its client has gone
             take_back(self._call)
+            self._failed(ConnectionAbortedError("the client went away"))
             raise
         finally:
             for shadow in self._shadows.values():

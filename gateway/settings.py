@@ -22,15 +22,11 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """TLS of the tcp listeners."""
 
     enabled: Annotated[bool, Meta(description="Speak TLS on tcp listeners")] = True
-    certificate: Annotated[
-        str, Meta(description="PEM file; made self-signed at the first start when missing")
-    ] = "var/gateway/tls/cert.pem"
-    key: Annotated[str, Meta(description="PEM file of the certificate's private key")] = (
-        "var/gateway/tls/key.pem"
+    certificate: Annotated[str, Meta(description="PEM file; made self-signed at the first start when missing")] = (
+        "var/gateway/tls/cert.pem"
     )
-    names: Annotated[
-        tuple[str, ...], Meta(description="More host names or addresses for a self-made certificate")
-    ] = ()
+    key: Annotated[str, Meta(description="PEM file of the certificate's private key")] = "var/gateway/tls/key.pem"
+    names: Annotated[tuple[str, ...], Meta(description="More host names or addresses for a self-made certificate")] = ()
 
 
 class ServiceUrls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,18 +47,12 @@ class ServiceUrls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TritonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How Docker maps onto this data center."""
 
-    datacenter_name: Annotated[
-        str, Meta(description="Shown as Name in docker info; matched in allowed_dcs")
-    ] = "emb"
-    fabrics: Annotated[
-        bool, Meta(description="Containers get a nic on the account's default fabric network")
-    ] = True
+    datacenter_name: Annotated[str, Meta(description="Shown as Name in docker info; matched in allowed_dcs")] = "emb"
+    fabrics: Annotated[bool, Meta(description="Containers get a nic on the account's default fabric network")] = True
     default_fabric: Annotated[str, Meta(description="Name of an account's default fabric network")] = (
         "My-Fabric-Network"
     )
-    external_network: Annotated[str, Meta(description="Network or pool that carries published ports")] = (
-        "external"
-    )
+    external_network: Annotated[str, Meta(description="Network or pool that carries published ports")] = "external"
     external_pool: Annotated[
         str, Meta(description="UUID of the network or pool for published ports; wins over the name")
     ] = ""
@@ -83,9 +73,9 @@ class TritonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of it. ``docs/settings.md`` is generated from these types."""
 
-    listen: Annotated[
-        tuple[str, ...], Meta(description="tcp://host:port (TLS when enabled) and unix:///path")
-    ] = ("tcp://127.0.0.1:2376",)
+    listen: Annotated[tuple[str, ...], Meta(description="tcp://host:port (TLS when enabled) and unix:///path")] = (
+        "tcp://127.0.0.1:2376",
+    )
     socket_account: Annotated[
         str, Meta(description="Login of the account that unix sockets are bound to; empty: refused")
     ] = ""
@@ -97,8 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     triton: TritonSettings = TritonSettings()
     chain: Annotated[tuple[str, ...], Meta(description="Members of the middleware chain, first to last")] = (
         "request_id",
-        "maintenance",
         "audit",
+        "maintenance",
         "authentication",
         "packages",
         "quota",

@@ -49,7 +49,5 @@ def negotiate(text: str | None) -> ApiVersion:
             "please upgrade your client to a newer version"
         )
     if version > CEILING:
-        raise InvalidParameter(
-            f"client version {version} is too new. Maximum supported API version is {CEILING}"
-        )
+        raise InvalidParameter(f"client version {version} is too new. Maximum supported API version is {CEILING}")
     return version

@@ -156,7 +156,7 @@ def refused(operation: Operation) -> Handler:
     """Make the handler of an operation that nobody handles: its refusal, or 501 with its name."""
     from gateway.errors import DockerError, NotImplementedHere
 
-    def handler(call: Call) -> Reply:
+    def handler(_call: Call) -> Reply:
         if not operation.refusal:
             raise NotImplementedHere(f"{operation.name} is not supported by this gateway")
         error = DockerError(operation.refusal)

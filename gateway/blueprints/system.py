@@ -25,6 +25,6 @@ def system_auth(call: Call) -> Reply:
 
 
 @system.handles("plugin.list")
-def plugin_list(call: Call) -> Reply:
+def plugin_list(_call: Call) -> Reply:
     """A data center has no plugins: the list is empty, and that is an honest answer."""
     return Reply(body=[])

@@ -147,7 +147,9 @@ def _import_busybox(instance: Instance, say: Say) -> None:
         return
     host = ["-H", f"unix://{instance.folder}/docker.sock"]
     environ = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
-    known = subprocess.run([docker, *host, "image", "inspect", "busybox"], capture_output=True, env=environ, check=False)
+    known = subprocess.run(
+        [docker, *host, "image", "inspect", "busybox"], capture_output=True, env=environ, check=False
+    )
     if known.returncode == 0:
         return
     archive = instance.folder / "busybox.tar"

@@ -14,14 +14,19 @@ _KEEPER = """
 on_stop() { trap '' TERM; kill -TERM "$child" 2>/dev/null; wait "$child"; rm -f "$pidfile"; exit 0; }
 trap on_stop TERM INT HUP
 pidfile=$1; shift
+pause=0
 while :; do
+    began=$(date +%s)
     "$@" & child=$!
     echo "$child" > "$pidfile"
     wait "$child"
-    sleep 0.3
+    if [ $(($(date +%s) - began)) -ge 5 ]; then pause=0; elif [ "$pause" -lt 5 ]; then pause=$((pause + 1)); fi
+    [ "$pause" -le 1 ] || sleep "$((pause - 1))"
 done
 """
-"""A shell that starts a command again whenever it ends. It costs less than a megabyte, and it has no state to lose."""
+"""A shell that starts a command again whenever it ends, at once the first time, slower when it keeps ending.
+
+It costs less than a megabyte and has no state to lose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

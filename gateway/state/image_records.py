@@ -17,6 +17,19 @@ from gateway.state.database import Database, Row
 
 _COLUMNS = "owner_uuid, config_digest, image_uuid, manifest_digest, manifest_str, size, created, image"
 
+_TABLES = """
+CREATE TABLE IF NOT EXISTS images (
+    owner_uuid TEXT, config_digest TEXT, image_uuid TEXT NOT NULL, manifest_digest TEXT NOT NULL,
+    manifest_str TEXT NOT NULL, size INTEGER NOT NULL, created REAL NOT NULL, image TEXT NOT NULL,
+    PRIMARY KEY (owner_uuid, config_digest));
+CREATE TABLE IF NOT EXISTS image_tags (
+    owner_uuid TEXT, repo TEXT, tag TEXT, config_digest TEXT NOT NULL, PRIMARY KEY (owner_uuid, repo, tag));
+CREATE TABLE IF NOT EXISTS image_digests (
+    owner_uuid TEXT, repo TEXT, digest TEXT, config_digest TEXT NOT NULL, PRIMARY KEY (owner_uuid, repo, digest));
+CREATE INDEX IF NOT EXISTS images_by_uuid ON images (image_uuid);
+CREATE INDEX IF NOT EXISTS tags_by_image ON image_tags (owner_uuid, config_digest)
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord:
@@ -52,17 +65,7 @@ class ImageRecords:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        for statement in (  # noqa: ISC004 - each string is one statement
-            "CREATE TABLE IF NOT EXISTS images (owner_uuid TEXT, config_digest TEXT, image_uuid TEXT NOT NULL,"
-            " manifest_digest TEXT NOT NULL, manifest_str TEXT NOT NULL, size INTEGER NOT NULL, created REAL NOT NULL,"
-            " image TEXT NOT NULL, PRIMARY KEY (owner_uuid, config_digest))",
-            "CREATE TABLE IF NOT EXISTS image_tags (owner_uuid TEXT, repo TEXT, tag TEXT, config_digest TEXT NOT NULL,"
-            " PRIMARY KEY (owner_uuid, repo, tag))",
-            "CREATE TABLE IF NOT EXISTS image_digests (owner_uuid TEXT, repo TEXT, digest TEXT,"
-            " config_digest TEXT NOT NULL, PRIMARY KEY (owner_uuid, repo, digest))",
-            "CREATE INDEX IF NOT EXISTS images_by_uuid ON images (image_uuid)",
-            "CREATE INDEX IF NOT EXISTS tags_by_image ON image_tags (owner_uuid, config_digest)",
-        ):
+        for statement in _TABLES.split(";"):
             self._db.execute(statement)
 
     def put(self, record: ImageRecord) -> None:
