@@ -59,8 +59,8 @@ class Authentication(Middleware):
     handshake has proved that the client holds the certificate's key. A sub-user (``login/subuser``) must be an
     administrator of the account. Unix sockets are bound to one account and to a few local users.
 
-    Accounts are cached for seconds, never refusals; what is cached for longer is only that a signature
-    verified, and that is asked after the key was found in the account. Clients learn nothing but
+    Accounts are cached for seconds, refusals never. What is kept for longer is only that a signature verified,
+    and it is asked for only after the key was found in the account. Clients learn nothing but
     ``Unauthorized``, except what is wrong with their certificate's dates and issuer; the log has the reason.
 
     SDC: MAHI GET /accounts, GET /users
@@ -109,7 +109,10 @@ class Authentication(Middleware):
         return self._info(call, self.options.socket_account), f"unix:uid={uid}"
 
     def _by_certificate(self, call: Call) -> tuple[AuthInfo, str]:
-        claim = self._claim(call.peer.certificate)
+        der = call.peer.certificate
+        if der is None:
+            raise CertificateRefused("no client certificate")
+        claim = self._claims.get(der) or read_claim(der)
         if claim.docker_purpose or self.options.enforce_dates:
             claim.check_dates(datetime.now(UTC))
         info, pem = self._key(call, claim)
@@ -117,16 +120,8 @@ class Authentication(Middleware):
         if not self._verified.get(proof):
             claim.check_signature(pem)
             self._verified.put(proof, value=True)
-        return info, claim.fingerprint
-
-    def _claim(self, der: bytes | None) -> Claim:
-        if der is None:
-            raise CertificateRefused("no client certificate")
-        claim = self._claims.get(der)
-        if claim is None:
-            claim = read_claim(der)
             self._claims.put(der, claim)
-        return claim
+        return info, claim.fingerprint
 
     def _key(self, call: Call, claim: Claim) -> tuple[AuthInfo, str]:
         """Find the account and the key's PEM; look again, past the cache, when the key is not there: it may be new."""

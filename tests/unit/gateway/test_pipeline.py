@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gateway import signals
 from gateway.call import Reply
 from gateway.errors import Conflict, Forbidden, InternalError, NotFound, ServiceError, ServiceUnavailable, Unavailable
@@ -266,9 +267,12 @@ def test_undo_runs_when_the_greenlet_is_killed():
         def before(self, call):
             call.undo.append(lambda: done.append(1))
 
+        def failed(self, call, error):
+            done.append(str(error))
+
     with pytest.raises(Killed):
         pipeline(Leaves).run("container.create", answer=dies)
-    assert done == [1]
+    assert done == [1, "the client went away"]
 
 
 def test_signals_tell_of_start_end_and_failure():

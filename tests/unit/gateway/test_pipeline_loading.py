@@ -7,6 +7,7 @@ import types
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
+
 from gateway import chain_loading
 from gateway.chain_loading import find_class, load_members, make_member
 from gateway.pipeline import Pipeline

@@ -7,11 +7,12 @@ import subprocess
 
 import certs
 import pytest
-from certs import DAY, account, certificate, key, md5, pem, sha256
+from certs import DAY, account, certificate, key, md5, sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+
 from gateway.call import Peer
-from gateway.errors import DockerError, Forbidden, ServiceUnavailable, Unauthorized, Unavailable
+from gateway.errors import DockerError, ServiceUnavailable, Unauthorized, Unavailable
 from middleware import authentication
 from middleware.authentication import Authentication
 from middleware.testing import pipeline
@@ -88,9 +89,11 @@ def test_an_account_may_be_named_by_its_uuid():
 
 
 def test_the_old_scripts_certificates_of_x509_version_1(tmp_path):
-    run = lambda command: subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
-    run("openssl req -new -newkey rsa:2048 -nodes -keyout key.pem -subj /CN=jill -out csr.pem")
-    run("openssl x509 -req -days 365 -in csr.pem -signkey key.pem -out cert.pem")
+    for command in (
+        "openssl req -new -newkey rsa:2048 -nodes -keyout key.pem -subj /CN=jill -out csr.pem",
+        "openssl x509 -req -days 365 -in csr.pem -signkey key.pem -out cert.pem",
+    ):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
     certificate = x509.load_pem_x509_certificate((tmp_path / "cert.pem").read_bytes())
     assert certificate.version is x509.Version.v1
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

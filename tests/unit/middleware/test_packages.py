@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from gateway.errors import InvalidParameter, ServiceUnavailable, Unavailable
 from middleware.packages import Packages, human_size
 from middleware.testing import pipeline, spec

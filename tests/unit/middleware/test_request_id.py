@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import structlog
+
 from gateway.call import Reply
 from gateway.errors import NotFound
 from middleware.request_id import RequestId
