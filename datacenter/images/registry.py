@@ -45,7 +45,14 @@ class Sink(Protocol):
 class Registry:
     """The registries of the world, by the operator's settings."""
 
-    def __init__(self, insecure: Sequence[str] = (), mirrors: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        insecure: Sequence[str] = (),
+        mirrors: Sequence[str] = (),
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+    ) -> None:
+        """Take the operator's settings; ``retry_delays`` are the seconds before each retry of a blob."""
+        self._retry_delays = retry_delays
         self._insecure = insecure
         self._mirrors = mirrors
         self._session = requests.Session()
@@ -53,7 +60,7 @@ class Registry:
         adapter = HTTPAdapter(pool_connections=16, pool_maxsize=16)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._session.headers["User-Agent"] = CLIENT_ID
+        self._session.headers.update({"User-Agent": CLIENT_ID, "Accept-Encoding": "identity"})
 
     def open(self, reference: Reference, who: Credentials | None) -> tuple[Repository, Resolved]:
         """Find a reference's manifest for this machine, and the repository on the endpoint that has it.
@@ -62,7 +69,8 @@ class Registry:
         """
         failure = RegistryError("RemoteSourceError", "no endpoint")
         for endpoint in endpoints(reference.index, self._insecure, self._mirrors):
-            repository = Repository(self._session, endpoint, reference.remote_name, None if endpoint.mirror else who)
+            known = None if endpoint.mirror else who
+            repository = Repository(self._session, endpoint, reference.remote_name, known, self._retry_delays)
             try:
                 return repository, repository.resolve(reference)
             except Unreachable as error:
@@ -85,16 +93,19 @@ class Resolved:
 class Repository:
     """One repository on one endpoint, with the authorization won there."""
 
-    def __init__(self, session: requests.Session, endpoint: Endpoint, name: str, who: Credentials | None) -> None:
+    def __init__(
+        self,
+        session: requests.Session,
+        endpoint: Endpoint,
+        name: str,
+        who: Credentials | None,
+        retry_delays: Sequence[float],
+    ) -> None:
+        self._retry_delays = retry_delays
         self._session = session
         self._endpoint = endpoint
         self._name = name
         self._auth = Authorization(who, session, insecure=endpoint.insecure)
-
-    @property
-    def source(self) -> str:
-        """Endpoint and name: two repositories of one source have the same blobs."""
-        return f"{self._endpoint.base}/{self._name}"
 
     def resolve(self, reference: Reference) -> Resolved:
         """Fetch the manifest of a tag or digest, through an index where there is one."""
@@ -114,13 +125,13 @@ class Repository:
             raise RegistryError("Download", f"image config verification failed for digest {descriptor.digest}")
         return data
 
-    def download(self, descriptor: Descriptor, sink: Sink, delays: Sequence[float] = RETRY_DELAYS) -> None:
+    def download(self, descriptor: Descriptor, sink: Sink) -> None:
         """Copy a blob into ``sink``, going on where a broken transfer stopped.
 
         Raises RegistryError: Download when size or digest are not those of ``descriptor``.
         """
         transfer = _Transfer(descriptor, sink)
-        for delay in (*delays, None):
+        for delay in (*self._retry_delays, None):
             if transfer.done >= descriptor.size > 0:
                 break
             try:
@@ -149,9 +160,7 @@ class Repository:
 
     @contextmanager
     def _blob(self, digest: str, offset: int) -> Iterator[requests.Response]:
-        headers = {"Accept-Encoding": "identity"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
         with self._get(f"blobs/{digest}", headers) as response:
             _raise_for_status(response, 200, 206)
             yield response
