@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Store:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._buckets: dict[str, Bucket] = {}
         self._ledgers: dict[str, Ledger] = {}
-        self._undo: list[Callable[[], None]] | None = None
+        self._undo: list[Callable[[], object]] | None = None
 
     def bucket(self, name: str) -> Bucket:
         """Open a bucket, creating it when it is new. ``name`` is a plain identifier."""
@@ -74,7 +75,7 @@ class Store:
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         return self._db.execute(statement, values)
 
-    def on_rollback(self, undo: Callable[[], None]) -> None:
+    def on_rollback(self, undo: Callable[[], object]) -> None:
         """Have ``undo`` called when the transaction now open fails; nothing outside of one."""
         if self._undo is not None:
             self._undo.append(undo)
@@ -138,7 +139,7 @@ class Bucket:
 
     def _swap(self, key: str, doc: Doc | None) -> Doc | None:
         before = self._set(key, doc)
-        self._store.on_rollback(lambda: self._set(key, before) and None)
+        self._store.on_rollback(partial(self._set, key, before))
         return before
 
     def _set(self, key: str, doc: Doc | None) -> Doc | None:
@@ -187,7 +188,7 @@ class Ledger:
         found = self._store.execute(f"SELECT doc FROM {self._name} WHERE key = ?", (key,)).fetchone()  # noqa: S608 - checked name
         return None if found is None else msgspec.json.decode(found[0])
 
-    def select(self, limit: int = 1000, offset: int = 0, **equal: str) -> list[Doc]:
+    def select(self, equal: Mapping[str, str], limit: int = 1000, offset: int = 0) -> list[Doc]:
         """Documents whose columns equal the given values, newest insertion first."""
         where = self._where(equal)
         rows = self._store.execute(
@@ -196,7 +197,7 @@ class Ledger:
         )
         return [msgspec.json.decode(doc) for (doc,) in rows]
 
-    def count(self, **equal: str) -> int:
+    def count(self, equal: Mapping[str, str]) -> int:
         statement = f"SELECT count(*) FROM {self._name}{self._where(equal)}"  # noqa: S608 - checked names
         return int(self._store.execute(statement, tuple(equal.values())).fetchone()[0])
 
@@ -207,7 +208,7 @@ class Ledger:
             (keep,),
         )
 
-    def _where(self, equal: dict[str, str]) -> str:
+    def _where(self, equal: Mapping[str, str]) -> str:
         unknown = equal.keys() - set(self._columns)
         if unknown:
             raise KeyError(f"{self._name} is not searched by {sorted(unknown)}")

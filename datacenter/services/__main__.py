@@ -1,6 +1,6 @@
 """The services process: ``python -m datacenter.services --settings <state>/datacenter.json``."""
 
-# ruff: noqa: E402, I001 - sockets are made green before anybody imports them
+# ruff: noqa: E402 - sockets are made green before anybody imports them
 from gevent import monkey
 
 monkey.patch_all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gevent
@@ -67,22 +67,23 @@ class Engine:
         job = self._running.get(uuid)
         return job.doc if job is not None else self._ledger.get(uuid)
 
-    def find(self, limit: int = 1000, offset: int = 0, **equal: str) -> list[Doc]:
-        """Records by execution, vm_uuid, task or target, newest first."""
+    def find(self, equal: Mapping[str, str], limit: int = 1000, offset: int = 0) -> list[Doc]:
+        """Records by execution, vm_uuid, task or target, newest first; a limit of -1 is none."""
+        equal = dict(equal)
         execution = equal.pop("execution", None)
         if execution in UNFINISHED:
             live = [job.doc for job in reversed(self._running.values())]
             wanted = {**equal, "execution": execution}
             found = [doc for doc in live if all(doc.get(key) == value for key, value in wanted.items())]
-            return found[offset : offset + limit]
+            return found[offset:] if limit < 0 else found[offset : offset + limit]
         if execution is not None:
             equal["execution"] = execution
-        docs = self._ledger.select(limit, offset, **equal)
+        docs = self._ledger.select(equal, limit, offset)
         return [self._running[doc["uuid"]].doc if doc["uuid"] in self._running else doc for doc in docs]
 
-    def count(self, **equal: str) -> int:
+    def count(self, equal: Mapping[str, str]) -> int:
         execution = equal.get("execution")
-        return len(self.find(**equal)) if execution in UNFINISHED else self._ledger.count(**equal)
+        return len(self.find(equal, -1)) if execution in UNFINISHED else self._ledger.count(equal)
 
     def wait(self, uuid: str, timeout: float = WAIT_LIMIT) -> Doc:
         """Wait until a job has ended and return its record. Raises TaskError when it failed or time is up."""
@@ -120,7 +121,7 @@ class Engine:
 
     def resume(self) -> list[Job]:
         """Take up the jobs an earlier process left unfinished: run them again, or fail and undo them."""
-        left = [doc for state in UNFINISHED for doc in self._ledger.select(limit=-1, execution=state)]
+        left = [doc for state in UNFINISHED for doc in self._ledger.select({"execution": state}, limit=-1)]
         return [self._take_up(doc) for doc in reversed(left)]
 
     def _take_up(self, doc: Doc) -> Job:

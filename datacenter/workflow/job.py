@@ -48,7 +48,7 @@ class Job:
 
     def remaining(self) -> float:
         """Seconds until the whole job has to be over."""
-        began = self.notes.setdefault("began", time.monotonic())
+        began: float = self.notes.setdefault("began", time.monotonic())
         return float(self.doc["timeout"]) - (time.monotonic() - began)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import gevent
 import msgspec
 import pytest
-from gevent.pywsgi import WSGIServer
 
 from datacenter.clock import iso
 from datacenter.services.cnapi import Cnapi
 from datacenter.services.mahi import Mahi
 from datacenter.services.napi import Napi
 from datacenter.services.papi import Papi
+from datacenter.services.serving import Server
 from datacenter.services.vmapi import Vmapi
 from datacenter.services.wfapi import Wfapi
 from datacenter.settings import DcSettings
@@ -35,7 +35,7 @@ class BookNode:
         self.tasks: list[tuple[str, dict[str, Any]]] = []
         self.failures: dict[str, list[tuple[str, str]]] = {}
         self.delays: dict[str, float] = {}
-        self.server = WSGIServer(("127.0.0.1", 0), self.answer, log=None)
+        self.server = Server(0, self.answer)
         self.server.start()
 
     @property

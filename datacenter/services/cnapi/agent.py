@@ -134,8 +134,7 @@ def _read(name: str, status: int, answer: bytes) -> dict[str, Any]:
         raise TaskError("InternalError", f"{name}: compute node answered nonsense") from error
     if status == 200:
         return decoded if isinstance(decoded, dict) else {"result": decoded}
-    error = decoded if isinstance(decoded, dict) else {}
-    details = error.get("details") or {}
+    told = decoded if isinstance(decoded, dict) else {}
+    details = told.get("details") or {}
     code = str(details.get("restCode") or "InternalError")
-    return_status = details.get("statusCode")
-    raise TaskError(code, str(error.get("error") or f"{name} failed"), return_status)
+    raise TaskError(code, str(told.get("error") or f"{name} failed"), details.get("statusCode"))

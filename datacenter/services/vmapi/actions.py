@@ -71,7 +71,7 @@ class Actions:
         assert workflow is not None
         slow = action in {"stop", "reboot"}
         timeout = stop_job_timeout(params, workflow.timeout) if slow else None
-        return self._submit(action, vm, {**params, "current_state": vm["state"]}, asked, request_id, timeout)
+        return self._submit(action, vm, {**params, "current_state": vm["state"]}, asked, request_id, timeout=timeout)
 
     def destroy(self, vm: Vm, asked: Doc, request_id: str) -> Job:
         """Queue the destruction of a VM, running or not."""
@@ -114,6 +114,7 @@ class Actions:
         params: Doc,
         asked: Doc,
         request_id: str,
+        *,
         timeout: int | None = None,
     ) -> Job:
         full = {

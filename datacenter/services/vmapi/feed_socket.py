@@ -76,7 +76,7 @@ class FeedSocket:
                 return False
         return bool(data)
 
-    def _take(self, event: Message) -> bool:
+    def _take(self, event: Message[Any]) -> bool:
         """Collect the registration; what comes after it are heartbeats, which nobody answers."""
         self._text += event.data if isinstance(event.data, str) else event.data.decode("utf-8", "replace")
         if len(self._text) > CHUNK:

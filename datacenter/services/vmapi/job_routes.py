@@ -27,7 +27,7 @@ def job_routes(vmapi: Vmapi) -> Blueprint:
         if equal.get("execution", "queued") not in EXECUTIONS:
             errors = [{"field": "execution", "code": "Invalid"}]
             raise RestError(409, "ValidationFailed", "Invalid Parameters", errors)
-        return reply([trimmed(doc) for doc in jobs.find(**equal)])
+        return reply([trimmed(doc) for doc in jobs.find(equal)])
 
     @routes.get("/jobs")
     def list_jobs() -> Response:
@@ -36,7 +36,7 @@ def job_routes(vmapi: Vmapi) -> Blueprint:
     @routes.get("/vms/<uuid>/jobs")
     def list_vm_jobs(uuid: str) -> Response:
         asked = params()
-        find(vmapi, asked)
+        find(vmapi, uuid, asked)
         return listed({**asked, "vm_uuid": uuid})
 
     @routes.get("/jobs/<job_uuid>")

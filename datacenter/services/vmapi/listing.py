@@ -48,13 +48,63 @@ PREDICATE_FIELDS = frozenset(
     },
 )
 LIST_FIELDS = frozenset(
-    """alias autoboot billing_id brand cpu_cap cpu_shares cpu_type customer_metadata delegate_dataset disk_driver
-    dns_domain docker do_not_inventory firewall_enabled firewall_rules fs_allowed hostname indestructible_delegated
-    indestructible_zoneroot init_name internal_metadata kernel_version last_modified limit_priv locality
-    maintain_resolvers max_locked_memory max_lwps max_physical_memory max_swap mdata_exec_timeout networks
-    nic_driver overprovision_cpu overprovision_memory owner_uuid package_name package_version quota ram resolvers
-    server_uuid state tags tmpfs uuid vcpus volumes zfs_data_compression zfs_io_priority zfs_root_recsize
-    zlog_max_size zone_state role_tags *""".split(),
+    {
+        "alias",
+        "autoboot",
+        "billing_id",
+        "brand",
+        "cpu_cap",
+        "cpu_shares",
+        "cpu_type",
+        "customer_metadata",
+        "delegate_dataset",
+        "disk_driver",
+        "dns_domain",
+        "docker",
+        "do_not_inventory",
+        "firewall_enabled",
+        "firewall_rules",
+        "fs_allowed",
+        "hostname",
+        "indestructible_delegated",
+        "indestructible_zoneroot",
+        "init_name",
+        "internal_metadata",
+        "kernel_version",
+        "last_modified",
+        "limit_priv",
+        "locality",
+        "maintain_resolvers",
+        "max_locked_memory",
+        "max_lwps",
+        "max_physical_memory",
+        "max_swap",
+        "mdata_exec_timeout",
+        "networks",
+        "nic_driver",
+        "overprovision_cpu",
+        "overprovision_memory",
+        "owner_uuid",
+        "package_name",
+        "package_version",
+        "quota",
+        "ram",
+        "resolvers",
+        "server_uuid",
+        "state",
+        "tags",
+        "tmpfs",
+        "uuid",
+        "vcpus",
+        "volumes",
+        "zfs_data_compression",
+        "zfs_io_priority",
+        "zfs_root_recsize",
+        "zlog_max_size",
+        "zone_state",
+        "role_tags",
+        "*",
+    }
 )
 """What ``fields`` may name: what a VM is created with, and a little more. Not nics, not image_uuid."""
 SORTABLE = PREDICATE_FIELDS
@@ -215,11 +265,12 @@ class Listing:
     def _is_after_marker(self, vm: Vm) -> bool:
         assert self._marker is not None
         if self._sort not in {None, "uuid"}:
-            mine, marked = self._rank(vm), self._rank(self._marker)
-            if mine != marked:
-                return mine < marked if self._descending else mine > marked
+            rank, edge = self._rank(vm), self._rank(self._marker)
+            if rank != edge:
+                return bool(rank < edge if self._descending else rank > edge)
         downwards = self._descending or self._sort != "uuid"
-        return vm["uuid"] < self._marker["uuid"] if downwards else vm["uuid"] > self._marker["uuid"]
+        mine, marked = str(vm["uuid"]), str(self._marker["uuid"])
+        return mine < marked if downwards else mine > marked
 
 
 def _pair(home: str, name: str, value: str) -> Callable[[Vm], bool]:

@@ -22,18 +22,18 @@ KIND = "<any(tags, customer_metadata, internal_metadata):kind>"
 def metadata_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
     routes = Blueprint("metadata", __name__)
 
-    def change(kind: str, after: Doc) -> Response:
-        vm = find(vmapi, request.args.to_dict())
+    def change(uuid: str, kind: str, after: Doc) -> Response:
+        vm = find(vmapi, uuid, request.args.to_dict())
         job = vmapi.actions.set_metadata(vm, kind, after, {}, g.request_id)
         return accepted_job(dc, job, request.args.to_dict())
 
     @routes.get(f"/vms/<uuid>/{KIND}")
     def list_metadata(uuid: str, kind: str) -> Response:
-        return reply(find(vmapi, params())[kind])
+        return reply(find(vmapi, uuid, params())[kind])
 
     @routes.get(f"/vms/<uuid>/{KIND}/<key>")
     def get_metadata(uuid: str, kind: str, key: str) -> Response:
-        held = find(vmapi, params())[kind]
+        held = find(vmapi, uuid, params())[kind]
         if key not in held:
             raise RestError(404, "ResourceNotFound", f"{kind} key {key} not found")
         return reply(held[key])
@@ -42,23 +42,23 @@ def metadata_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
     def add_metadata(uuid: str, kind: str) -> Response:
         """Merge the keys given into those there are."""
         added = _given(kind)
-        return change(kind, {**find(vmapi, request.args.to_dict())[kind], **added})
+        return change(uuid, kind, {**find(vmapi, uuid, request.args.to_dict())[kind], **added})
 
     @routes.put(f"/vms/<uuid>/{KIND}")
     def set_metadata(uuid: str, kind: str) -> Response:
         """Replace all keys by those given."""
-        return change(kind, _given(kind))
+        return change(uuid, kind, _given(kind))
 
     @routes.delete(f"/vms/<uuid>/{KIND}")
     def delete_all_metadata(uuid: str, kind: str) -> Response:
-        return change(kind, {})
+        return change(uuid, kind, {})
 
     @routes.delete(f"/vms/<uuid>/{KIND}/<key>")
     def delete_metadata(uuid: str, kind: str, key: str) -> Response:
-        held = find(vmapi, request.args.to_dict())[kind]
+        held = find(vmapi, uuid, request.args.to_dict())[kind]
         if key not in held:
             raise RestError(404, "ResourceNotFound", f"{kind} key {key} not found")
-        return change(kind, {name: value for name, value in held.items() if name != key})
+        return change(uuid, kind, {name: value for name, value in held.items() if name != key})
 
     return routes
 

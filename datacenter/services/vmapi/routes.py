@@ -45,10 +45,8 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
         """List VMs, or with HEAD count them. Without ``state`` destroyed and failed ones are among them."""
         listing = Listing(params())
         page, total = listing.run(vmapi.table)
-        count = {"x_joyent_resource_count": str(total)}
-        if request.method == "HEAD":
-            return reply(**count)
-        return reply([pick(vm, listing.fields) for vm in page], **count)
+        body = None if request.method == "HEAD" else [pick(vm, listing.fields) for vm in page]
+        return reply(body, x_joyent_resource_count=str(total))
 
     @routes.post("/vms")
     def create_vm() -> Response:
@@ -72,7 +70,7 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
     def get_vm(uuid: str) -> Response:
         """One VM, destroyed ones too. ``sync`` asks its node first."""
         asked = params()
-        vm = find(vmapi, asked)
+        vm = find(vmapi, uuid, asked)
         if truthy(asked.get("sync")):
             try:
                 vm = vmapi.load(vm, g.request_id)
@@ -94,19 +92,19 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
     def act(uuid: str) -> Response:
         """Queue an action: start, stop, kill, reboot, update."""
         asked = params()
-        job = vmapi.actions.act(find(vmapi, asked), {**asked, "context": context()}, g.request_id)
+        job = vmapi.actions.act(find(vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
         return accepted_job(dc, job, asked)
 
     @routes.delete("/vms/<uuid>")
     def destroy(uuid: str) -> Response:
         asked = params()
-        job = vmapi.actions.destroy(find(vmapi, asked), {**asked, "context": context()}, g.request_id)
+        job = vmapi.actions.destroy(find(vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
         return accepted_job(dc, job, asked)
 
     @routes.get("/vms/<uuid>/proc")
     def proc(uuid: str) -> Response:
         """The processes of a running VM."""
-        vm = find(vmapi, params())
+        vm = find(vmapi, uuid, params())
         if vm["state"] != "running":
             raise RestError(409, "VmNotRunning", f"VM {vm['uuid']} is not running")
         try:
@@ -134,9 +132,8 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
     return routes
 
 
-def find(vmapi: Vmapi, asked: Doc) -> Vm:
+def find(vmapi: Vmapi, uuid: str, asked: Doc) -> Vm:
     """The VM that a request is about. Raises RestError: 409 for no UUID, 404 for unknown and others' VMs."""
-    uuid = str(request.view_args["uuid"]) if request.view_args else ""
     _check_uuid(uuid)
     return check_owner(vmapi.table.get(uuid), asked)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ class VmTable:
 
     def watch(self, watcher: Callable[[str, Vm | None, Vm | None], None]) -> None:
         """Have every change told from now on."""
-        self._docs.watch(lambda key, before, after: watcher(key, before, after))
+        self._docs.watch(watcher)
 
     def get(self, uuid: str) -> Vm | None:
         return self._docs.get(uuid)
@@ -84,11 +84,11 @@ class VmTable:
     def matching(self, predicates: Iterable[Predicate]) -> list[Vm]:
         """VMs that satisfy all predicates; the narrowest index any of them offers is searched."""
         parts = list(predicates)
-        sets = [found for part in parts if (found := self._candidates(part)) is not None]
-        vms = self._pick(min(sets, key=len)) if sets else self._docs.all()
+        sets = [uuids for part in parts if (uuids := self._candidates(part)) is not None]
+        vms = self._pick(_narrowest(sets)) if sets else self._docs.all()
         return [vm for vm in vms if all(part.matches(vm) for part in parts)]
 
-    def _candidates(self, predicate: Predicate) -> Iterable[str] | Any | None:
+    def _candidates(self, predicate: Predicate) -> Collection[str] | None:
         """A superset of the uuids that can match, from an index; None when no index helps."""
         if isinstance(predicate, Compare):
             return self._candidates_of_one(predicate)
@@ -97,9 +97,9 @@ class VmTable:
             known = [found for found in sets if found is not None]
             return dict.fromkeys(uuid for found in known for uuid in found) if len(known) == len(sets) else None
         known = [found for found in sets if found is not None]
-        return min(known, key=len) if known else None
+        return _narrowest(known) if known else None
 
-    def _candidates_of_one(self, compare: Compare) -> Any | None:
+    def _candidates_of_one(self, compare: Compare) -> Collection[str] | None:
         if compare.op != "eq":
             return None
         if compare.field == "uuid":
@@ -140,3 +140,7 @@ class VmTable:
         destroyed = self._by["state"].get("destroyed", {})
         while len(destroyed) > KEEP_DESTROYED:
             self.delete(next(iter(destroyed)))
+
+
+def _narrowest(sets: list[Collection[str]]) -> Collection[str]:
+    return min(sets, key=len)

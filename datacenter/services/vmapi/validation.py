@@ -94,7 +94,7 @@ def check_types(payload: Doc, problems: Problems) -> None:
     if hostname is not None and not (isinstance(hostname, str) and _is_hostname(hostname)):
         problems.invalid("hostname", "Invalid hostname")
     swap = payload.get("max_swap")
-    if _is_count(swap) and swap < MIN_SWAP:
+    if isinstance(swap, (int, float)) and swap < MIN_SWAP:
         problems.invalid("max_swap", f"Must be at least {MIN_SWAP}")
 
 

@@ -50,7 +50,7 @@ def wfapi_routes(wfapi: Wfapi) -> Blueprint:
     @routes.get("/stats")
     def stats() -> Response:
         """How many jobs are in which state."""
-        counted = {execution: engine.count(execution=execution) for execution in sorted(EXECUTIONS)}
+        counted = {execution: engine.count({"execution": execution}) for execution in sorted(EXECUTIONS)}
         return reply({"all_time": counted, "current": counted})
 
     @routes.get("/workflows")
@@ -104,10 +104,10 @@ def wfapi_routes(wfapi: Wfapi) -> Blueprint:
         equal = {name: str(asked[name]) for name in SEARCHED if asked.get(name)}
         rest = {name: value for name, value in asked.items() if name not in {*SEARCHED, "limit", "offset"}}
         if rest:
-            found = [doc for doc in engine.find(limit=-1, **equal) if _has(doc, rest)]
+            found = [doc for doc in engine.find(equal, limit=-1) if _has(doc, rest)]
             page, total = found[offset : offset + limit], len(found)
         else:
-            page, total = engine.find(limit, offset, **equal), engine.count(**equal)
+            page, total = engine.find(equal, limit, offset), engine.count(equal)
         return reply([view(doc) for doc in page], x_count=str(total))
 
     @routes.post("/jobs")
@@ -126,7 +126,7 @@ def wfapi_routes(wfapi: Wfapi) -> Blueprint:
             raise RestError(409, "Conflict", f"{', '.join(missing)} must be given")
         target = str(asked.get("target", f"/{task}-{job_params['vm_uuid']}"))
         for execution in ("queued", "running"):
-            for doc in engine.find(execution=execution, target=target):
+            for doc in engine.find({"execution": execution, "target": target}):
                 if {**doc["params"], "x-request-id": None} == {**job_params, "x-request-id": None}:
                     raise RestError(409, "Conflict", f"Another job with the same target and params is {execution}")
         made = engine.submit(task, target, {**job_params, "task": task, "x-request-id": g.request_id})
