@@ -1,0 +1,83 @@
+"""Who may do what: accounts apart, keys that stop working, limits whose sentence reaches the CLI."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import Docker, wait_for
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def bob(running) -> Docker:
+    return running.account("bob")
+
+
+def test_two_accounts_do_not_see_each_other(docker, container, bob):
+    ref = container("--name", "alices", "busybox", "sleep", "60")
+    assert ref not in bob.ok("ps", "-aq", "--no-trunc")
+    for args in (["inspect"], ["logs"], ["stop"], ["rm", "-f"], ["exec"]):
+        more = ["true"] if args == ["exec"] else []
+        done = bob(*args, ref, *more)
+        assert done.returncode != 0, args
+        assert b"o such" in done.stderr, done.stderr
+    assert bob.ok("images", "-q") == ""
+    assert docker.inspect("alices", "{{.State.Status}}") == "running"
+
+
+def test_a_removed_key_stops_working(running):
+    carol = running.account("carol")
+    assert carol("ps").returncode == 0
+    keys = running.http("mahi", "/accounts?login=carol")["account"]["keys"]
+    for fingerprint in keys:
+        running.http("mahi", f"/embedded/accounts/carol/keys/{fingerprint}", "DELETE")
+    done = wait_for(lambda: (r := carol("ps")).returncode != 0 and r, seconds=20)
+    assert b"Unauthorized" in done.stderr
+
+
+def test_a_disabled_account_is_forbidden(running):
+    dora = running.account("dora")
+    assert dora("ps").returncode == 0
+    running.http("mahi", "/embedded/accounts/dora", "PUT", {"disabled": True})
+    done = wait_for(lambda: (r := dora("ps")).returncode != 0 and r, seconds=20)
+    assert b"Forbidden" in done.stderr
+
+
+def test_an_unapproved_account_reads_but_does_not_provision(running):
+    erin = running.account("erin", approved=False)
+    assert erin("ps").returncode == 0
+    done = erin("create", "busybox", "true")
+    assert done.returncode != 0
+    assert b"erin does not have permission to pull or provision" in done.stderr
+
+
+def test_a_client_without_a_certificate_is_unauthorized(running):
+    nobody = Docker(running.instance.docker_url, None)
+    env = nobody.environ | {"DOCKER_TLS": "1"}
+    import subprocess
+
+    done = subprocess.run([nobody.binary, "--tls", "ps"], env=env, capture_output=True, timeout=30)
+    assert done.returncode != 0
+    assert b"Unauthorized" in done.stderr
+
+
+def test_a_limit_says_so_at_the_client(running):
+    frank = running.account("frank")
+    tar = running.instance.folder / "frank.tar"
+    import subprocess
+
+    from gateway.local.instance import ROOT
+
+    subprocess.run(["sh", str(ROOT / "tools/busybox-image.sh"), str(tar)], check=True)
+    frank.ok("import", str(tar), "busybox")
+    limits = [{"datacenter": running.instance.datacenter, "limit": ['{"value": 1}']}]
+    running.http("mahi", "/embedded/accounts/frank", "PUT", {"limits": limits})
+
+    def refused():
+        done = frank("create", "busybox", "true")
+        return done if done.returncode else None
+
+    done = wait_for(refused, seconds=30)
+    assert b"Quota exceeded; to have your limits raised please contact Support" in done.stderr
+    assert frank("rm", *frank.ok("ps", "-aq").split()).returncode == 0
