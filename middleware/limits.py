@@ -98,7 +98,7 @@ def account_limits(entries: Iterable[Mapping[str, Any]], datacenter: str) -> lis
 
 def _read_limit(text: str | Mapping[str, Any]) -> Limit:
     """UFDS's form is looser than the settings': an unknown ``by`` counts VMs, other keys mean nothing."""
-    raw = dict(text) if isinstance(text, Mapping) else json.loads(text)
+    raw = msgspec.convert(text if isinstance(text, Mapping) else json.loads(text), dict[str, Any])
     known = {key: value for key, value in raw.items() if key in Limit.__struct_fields__ and value is not None}
     if known.get("by") not in ("ram", "quota"):
         known["by"] = "count"
