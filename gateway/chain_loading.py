@@ -186,7 +186,11 @@ def _operations(member: str, patterns: Iterable[str]) -> frozenset[str]:
 
 def _defaults(settings: Settings) -> dict[str, dict[str, Any]]:
     """Options whose default is another setting."""
-    return {"authentication": {"socket_account": settings.socket_account}}
+    return {
+        "authentication": {"socket_account": settings.socket_account},
+        "audit": {"file": f"{settings.state_dir}/audit.log"},
+        "maintenance": {"file": f"{settings.state_dir}/maintenance"},
+    }
 
 
 def _check_sections(sections: Iterable[str], members: set[str]) -> None:

@@ -24,7 +24,9 @@ CLIENT_GONE = 499
 
 
 class AuditOptions(Options, frozen=True):
-    file: Annotated[str, Meta(description="Lines are appended to it; - is standard output")] = "var/gateway/audit.log"
+    file: Annotated[
+        str, Meta(description="Lines are appended to it; - is standard output; default: audit.log in state_dir")
+    ] = "var/gateway/audit.log"
     headers: Annotated[bool, Meta(description="Write the request's headers, too, censored")] = False
     bodies: Annotated[bool, Meta(description="Write the decoded request body, too, censored")] = False
     body_limit: Annotated[int, Meta(ge=0, description="Bytes of JSON after which a body is cut off")] = 10_240

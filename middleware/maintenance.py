@@ -16,9 +16,10 @@ from middleware.base import Middleware, Options
 
 class MaintenanceOptions(Options, frozen=True):
     read_only: Annotated[bool, Meta(description="Always on, whatever the file says")] = False
-    file: Annotated[str, Meta(description="On while this file exists; its first line, if any, is the message")] = (
-        "var/gateway/maintenance"
-    )
+    file: Annotated[
+        str,
+        Meta(description="On while this file exists, its first line is the message; default: maintenance in state_dir"),
+    ] = "var/gateway/maintenance"
     message: Annotated[str, Meta(min_length=1, description="What refused clients are told")] = (
         "docker service is currently in read-only mode for maintenance"
     )

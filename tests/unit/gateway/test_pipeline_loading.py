@@ -52,6 +52,14 @@ def test_the_default_chain_loads():
     assert Pipeline(members).describe()
 
 
+def test_options_whose_default_is_another_setting():
+    chosen = Settings(state_dir="/srv/gw", socket_account="jill", middleware={"audit": {"file": "-"}})
+    options = {member.name: member.middleware.options for member in load_members(chosen)}
+    assert options["authentication"].socket_account == "jill"
+    assert options["maintenance"].file == "/srv/gw/maintenance"
+    assert options["audit"].file == "-"
+
+
 @pytest.mark.parametrize("path", ["operators_own.Fine", "operators_own:Fine"])
 def test_members_by_dotted_path(module, path):
     (member,) = load_members(settings(path, fine={"until": 8, "words": ["a"]}))
