@@ -5,6 +5,7 @@ A typed body is a msgspec Struct; a value of the wrong type is refused with the 
 
 from __future__ import annotations
 
+import types
 import typing
 from functools import cache
 from typing import Any
@@ -52,7 +53,7 @@ def fold(raw: Any, model: Any) -> Any:
 @cache
 def _fields(model: Any) -> dict[str, tuple[str, Any]] | None:
     """Lower-cased key -> (key as the model spells it, type), for a Struct or an optional Struct."""
-    for candidate in (model, *typing.get_args(model)):
+    for candidate in _alternatives(model):
         if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
             hints = typing.get_type_hints(candidate)
             names = zip(candidate.__struct_fields__, candidate.__struct_encode_fields__, strict=True)
@@ -63,10 +64,14 @@ def _fields(model: Any) -> dict[str, tuple[str, Any]] | None:
 @cache
 def _inner(model: Any) -> Any:
     """The element type of a list, or the value type of a map, when it holds Structs somewhere; else None."""
-    for candidate in (model, *typing.get_args(model)):
+    for candidate in _alternatives(model):
         arguments = typing.get_args(candidate)
         if typing.get_origin(candidate) in (list, dict, tuple) and arguments:
             element = arguments[-1]
             if _fields(element) is not None or _inner(element) is not None:
                 return element
     return None
+
+
+def _alternatives(model: Any) -> tuple[Any, ...]:
+    return typing.get_args(model) if typing.get_origin(model) in (types.UnionType, typing.Union) else (model,)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.local.instance import Instance
+
+
+def test_two_instances_share_nothing(tmp_path):
+    one, other = (Instance.of({"INSTANCE": letter}, tmp_path) for letter in "ab")
+    assert one.folder == tmp_path / "var"
+    assert other.folder == tmp_path / "var-b"
+    for thing in ("folder", "port_base", "docker_url"):
+        assert getattr(one, thing) != getattr(other, thing)
+    assert one.url("vmapi") != other.url("vmapi")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [({"INSTANCE": "two"}, "one letter"), ({"INSTANCE": "B"}, "one letter"), ({"COMPUTE_NODES": "many"}, "number")],
+)
+def test_wrong_words_are_refused_with_advice(environ, words):
+    with pytest.raises(ValueError, match=words):
+        Instance.of(environ)
+
+
+def test_the_data_center_is_told_its_facts(tmp_path):
+    instance = Instance.of({"INSTANCE": "c", "COMPUTE_NODES": "3"}, tmp_path)
+    instance.write_datacenter_file()
+    told = json.loads(instance.datacenter_file.read_text())
+    assert (told["instance"], told["nodes"], told["docker_url"]) == ("c", 3, instance.docker_url)
+    assert Path(told["state"]) == instance.folder
+
+
+def test_the_settings_of_an_instance_are_readable_settings(tmp_path):
+    from gateway.settings import load
+
+    instance = Instance.of({}, tmp_path)
+    environ = instance.gateway_environment()
+    settings = load(environ=environ)
+    assert settings.listen[0] == instance.docker_url
+    assert settings.services.vmapi == instance.url("vmapi")
+    assert settings.socket_account == "demo"

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import InvalidParameter
+from translators.images.spool import Slice, Spool
+
+WAYS = {
+    "plain": lambda data: data,
+    "gzip": gzip.compress,
+    "two gzip members": lambda data: gzip.compress(data[: len(data) // 2]) + gzip.compress(data[len(data) // 2 :]),
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(data=st.binary(min_size=5, max_size=5000))
+@settings(max_examples=25)
+def test_content_size_and_digest_are_those_of_the_plain_bytes(way, data):
+    if way == "plain" and data[:2] in (b"\x1f\x8b", b"BZ", b"\xfd7", b"\x28\xb5"):
+        return
+    with Spool.of(io.BytesIO(WAYS[way](data)), None) as spool:
+        assert spool.reopen().read() == data
+        assert spool.size == len(data)
+        assert spool.digest == "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def test_big_streams_pass_in_pieces():
+    data = bytes(3_000_000) + b"end"
+    with Spool.of(io.BytesIO(gzip.compress(data)), None) as spool:
+        assert spool.size == len(data)
+
+
+@pytest.mark.parametrize("broken", [gzip.compress(b"x" * 1000)[:-9], b"\x1f\x8b" + b"nonsense" * 9])
+def test_damaged_archives_are_refused(broken):
+    with pytest.raises(InvalidParameter, match="damaged"):
+        Spool.of(io.BytesIO(broken), None)
+
+
+def test_other_compressions_are_named():
+    with pytest.raises(InvalidParameter, match="bzip2"):
+        Spool.of(io.BytesIO(bz2.compress(b"x" * 100)), None)
+
+
+def test_a_slice_ends_where_it_should():
+    part = Slice(io.BytesIO(b"0123456789"), 2, 5)
+    assert (part.read(3), part.read(9), part.read(9)) == (b"234", b"56", b"")
