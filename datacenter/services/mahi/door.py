@@ -4,7 +4,7 @@ A real MAHI only mirrors UFDS, which no program but UFDS's own tools changes. Th
 no UFDS, so these routes stand beside MAHI's, on loopback like every admin service:
 
 - ``GET /embedded/accounts`` and ``GET /embedded/accounts/:login``
-- ``POST /embedded/accounts`` ``{login, key?, key_name?, email?, approved?, operator?, ...attributes}``:
+- ``POST /embedded/accounts`` ``{login, ssh_public_key?, key_name?, approved?, operator?, ...attributes}``:
   makes the account, or adds the key to the one there is
 - ``PUT /embedded/accounts/:login`` ``{attributes}``: null takes an attribute away
 - ``POST /embedded/accounts/:login/keys`` ``{key, name?}``: adds a key, or replaces the one of that name
@@ -38,7 +38,7 @@ def add_routes(app: Flask, mahi: Mahi) -> None:
     def create_account() -> Response:
         given = _object()
         login = check_login(given.pop("login", None))
-        key, name = _text(given.pop("key", None)), _text(given.pop("key_name", None))
+        key, name = _text(given.pop("ssh_public_key", None)), _text(given.pop("key_name", None))
         approved, operator = _flag(given.pop("approved", None)), _flag(given.pop("operator", None))
         account = mahi.create_account(
             login, ssh_public_key=key, key_name=name, approved=approved, operator=operator, **check(given)
