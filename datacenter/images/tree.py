@@ -133,7 +133,7 @@ def _enter(parent: int, name: str, *, make: bool) -> int | None:
     except FileNotFoundError:
         if not make:
             raise
-        os.mkdir(name, 0o755, dir_fd=parent)
+        return _make(parent, name)
     except NotADirectoryError:
         info = os.lstat(name, dir_fd=parent)
         if stat.S_ISLNK(info.st_mode):
@@ -141,11 +141,16 @@ def _enter(parent: int, name: str, *, make: bool) -> int | None:
         if not make or not is_whiteout(info):
             raise UnsafePath(f"not a folder: {name!r}") from None
         os.unlink(name, dir_fd=parent)
-        os.mkdir(name, 0o755, dir_fd=parent)
-        fd = os.open(name, _DIRECTORY, dir_fd=parent)
+        fd = _make(parent, name)
         make_opaque(fd)
         return fd
-    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _make(parent: int, name: str) -> int:
+    os.mkdir(name, dir_fd=parent)
+    fd = os.open(name, _DIRECTORY, dir_fd=parent)
+    os.fchmod(fd, 0o755)  # whatever the process' umask
+    return fd
 
 
 def make_opaque(fd: int) -> None:

@@ -219,6 +219,15 @@ def test_later_entries_win(root: Path) -> None:
     assert (root / "f/x").read_text() == "2"
 
 
+def test_folders_that_no_entry_names_are_open_to_all(root: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        unpack(root, (entry("usr/bin/x"), b""))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((root / "usr/bin").stat().st_mode) == 0o755
+
+
 def test_aufs_book_keeping_is_left_out(root: Path) -> None:
     unpack(root, folder(".wh..wh.plnk"), (entry(".wh..wh.plnk/1.2"), b"x"), (entry("a"), b""))
     assert names(root) == ["a"]
