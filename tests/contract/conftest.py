@@ -11,6 +11,7 @@ import gevent
 import msgspec
 import pytest
 
+from datacenter.center import DataCenter
 from datacenter.clock import iso
 from datacenter.services.cnapi import Cnapi
 from datacenter.services.mahi import Mahi
@@ -100,7 +101,9 @@ class Images:
     """IMGAPI as far as VMAPI asks it."""
 
     def __init__(self) -> None:
-        self.manifests = {IMAGE: {"uuid": IMAGE, "state": "active", "type": "docker", "os": "linux", "requirements": {}}}
+        self.manifests = {
+            IMAGE: {"uuid": IMAGE, "state": "active", "type": "docker", "os": "linux", "requirements": {}}
+        }
 
     def get(self, image_uuid: str) -> dict[str, Any] | None:
         return self.manifests.get(image_uuid)
@@ -214,6 +217,14 @@ def empty_world(tmp_path):
 def world(empty_world):
     empty_world.add_node()
     return empty_world
+
+
+@pytest.fixture
+def dc(tmp_path):
+    """A whole data center without compute nodes, as a fresh instance has it."""
+    dc = DataCenter(DcSettings(state=tmp_path, docker_url="tcp://127.0.0.1:2376"), Store(":memory:"))
+    yield dc
+    dc.store.close()
 
 
 def free_port() -> int:

@@ -104,7 +104,7 @@ def _lacks_tags(server: Doc, requirements: list[list[str]]) -> str | None:
     nics = server["sysinfo"].get("Network Interfaces", {})
     offered = {tag for nic in nics.values() for tag in nic.get("NIC Names", ())}
     for tags in requirements:
-        if not any(tag.startswith("sdc_overlay/") or tag in offered for tag in tags):
+        if not any(tag.partition("/")[0] == "sdc_overlay" or tag in offered for tag in tags):
             return f"lacks nic tag {' or '.join(tags)}"
     return None
 

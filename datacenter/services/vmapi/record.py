@@ -168,7 +168,7 @@ def news(vm: Vm, update: Vm) -> Vm:
     after = {**vm, **changes, "last_modified": max(iso(), vm["last_modified"])}
     if after["state"] != "running":
         after.pop("pid", None)
-    if after["state"] == "running" and "exit_timestamp" not in changes:
+    if after["state"] == "running":
         after.pop("exit_status", None)
         after.pop("exit_timestamp", None)
     return after

@@ -1,0 +1,202 @@
+"""Jobs: failures, undoing, order, cancelling, and what a restart finds."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from datacenter.services.cnapi import agent
+
+
+def queued(world, task, vm, **params):
+    """A job on record that no process has started, as a kill -9 leaves it."""
+    full = {"vm_uuid": vm["uuid"], "owner_uuid": vm["owner_uuid"], "server_uuid": vm["server_uuid"], "task": task, **params}
+    return world.wfapi.engine.create(task, f"/{task}-{vm['uuid']}", full).uuid
+
+
+def test_failed_provision_is_undone(world):
+    world.node.failures["machine_create"] = [("InternalError", "no space left")]
+    answer = world.http.post("/vms", json=world.payload("web1"))
+    job = world.job(answer.json["job_uuid"])
+    vm_uuid = answer.json["vm_uuid"]
+    assert job["execution"] == "failed"
+    assert job["chain_results"][-1]["error"]["message"] == "no space left"
+    assert world.vmapi.vm(vm_uuid)["state"] == "failed"
+    assert world.napi.nics.of(vm_uuid) == []
+    assert world.node.did("machine_destroy")[-1] == {"uuid": vm_uuid}
+    assert world.vmapi.promised(world.node.uuid).ram == 0
+    assert world.cnapi.tickets.busy(world.node.uuid, vm_uuid) is False
+    world.create("web1")
+
+
+@pytest.mark.parametrize("code", ["InitNotFound", "InitNotExecutable", "InitFailed"])
+def test_why_a_program_did_not_start_is_in_the_job(world, code):
+    vm = world.create()
+    world.node.failures["machine_boot"] = [(code, 'exec: "nope": executable file not found in $PATH')]
+    job = world.act(vm, "start")
+    error = job["chain_results"][-1]["error"]
+    assert (error["restCode"], error["name"]) == (code, code)
+    assert "nope" in error["message"]
+    assert job["chain_results"][-1]["result"] == ""
+
+
+def test_the_node_is_asked_how_the_vm_is_after_a_failure(world):
+    vm = world.create()
+    world.node.failures["machine_boot"] = [("InitNotFound", "gone")]
+    world.node.zones[vm["uuid"]].update(exit_status=127, exit_timestamp="2030-01-01T00:00:00.000Z")
+    world.act(vm, "start")
+    assert world.vmapi.vm(vm["uuid"])["exit_status"] == 127
+
+
+def test_jobs_of_one_vm_run_one_after_another(world):
+    vm = world.create()
+    world.node.delays["machine_boot"] = 0.05
+    first = world.http.post(f"/vms/{vm['uuid']}?action=start").json["job_uuid"]
+    second = world.http.post(f"/vms/{vm['uuid']}?action=stop").json["job_uuid"]
+    assert world.job(second)["execution"] == "succeeded"
+    assert world.job(first)["execution"] == "succeeded"
+    assert [name for name, _ in world.node.tasks][-2:] == ["machine_boot", "machine_shutdown"]
+
+
+def test_kill_does_not_wait_for_a_stop(world):
+    vm = world.create()
+    world.act(vm, "start")
+    world.node.delays["machine_shutdown"] = 0.2
+    stop = world.http.post(f"/vms/{vm['uuid']}?action=stop").json["job_uuid"]
+    gevent.sleep(0.02)
+    assert world.act(vm, "kill")["execution"] == "succeeded"
+    assert world.wfapi.engine.get(stop)["execution"] == "running"
+    world.job(stop)
+
+
+def test_destroy_cuts_a_stop_short(world):
+    vm = world.create()
+    world.act(vm, "start")
+    world.node.delays["machine_shutdown"] = 0.1
+    world.http.post(f"/vms/{vm['uuid']}?action=stop&timeout=100")
+    gevent.sleep(0.02)
+    job = world.job(world.http.delete(f"/vms/{vm['uuid']}").json["job_uuid"])
+    assert job["execution"] == "succeeded"
+    assert world.node.did("machine_kill")[-1]["signal"] == "SIGKILL"
+
+
+def test_a_foreign_ticket_holds_jobs_up(world):
+    vm = world.create()
+    ticket = world.cnapi.tickets.hold(world.node.uuid, vm["uuid"], "copy", 60)
+    job_uuid = world.http.post(f"/vms/{vm['uuid']}?action=start").json["job_uuid"]
+    gevent.sleep(0.02)
+    assert world.node.did("machine_boot") == []
+    world.cnapi.tickets.release(ticket["uuid"])
+    assert world.job(job_uuid)["execution"] == "succeeded"
+
+
+def test_cancel_before_the_next_task(world):
+    vm = world.create()
+    ticket = world.cnapi.tickets.hold(world.node.uuid, vm["uuid"], "copy", 60)
+    job_uuid = world.http.post(f"/vms/{vm['uuid']}?action=start").json["job_uuid"]
+    gevent.sleep(0.02)
+    http = world.wfapi.app.test_client()
+    assert http.post(f"/jobs/{job_uuid}/cancel").status_code == 200
+    world.cnapi.tickets.release(ticket["uuid"])
+    assert world.job(job_uuid)["execution"] == "canceled"
+    assert world.node.did("machine_boot") == []
+    assert world.cnapi.tickets.busy(world.node.uuid, vm["uuid"]) is False
+    assert http.post(f"/jobs/{job_uuid}/cancel").status_code == 409
+
+
+@pytest.mark.parametrize(("task", "node_task"), [("start", "machine_boot"), ("destroy", "machine_destroy")])
+def test_jobs_found_after_a_restart_are_run(world, task, node_task):
+    vm = world.create()
+    job_uuid = queued(world, task, vm)
+    world.wfapi.engine.resume()
+    assert world.job(job_uuid)["execution"] == "succeeded"
+    assert world.node.did(node_task)[-1]["uuid"] == vm["uuid"]
+
+
+def test_a_start_that_had_happened_before_the_restart_succeeds(world):
+    vm = world.create()
+    job_uuid = queued(world, "start", vm)
+    world.node.failures["machine_boot"] = [("VmAlreadyRunning", "already running")]
+    world.wfapi.engine.resume()
+    assert world.job(job_uuid)["execution"] == "succeeded"
+
+
+def test_a_provision_found_after_a_restart_begins_anew(world, monkeypatch):
+    monkeypatch.setattr(world.wfapi.engine, "launch", lambda job: job)
+    answer = world.http.post("/vms", json=world.payload())
+    monkeypatch.undo()
+    world.wfapi.engine.resume()
+    assert world.job(answer.json["job_uuid"])["execution"] == "succeeded"
+    assert world.vmapi.vm(answer.json["vm_uuid"])["state"] == "stopped"
+    names = [name for name, _ in world.node.tasks]
+    assert names.index("machine_destroy") < names.index("machine_create")
+
+
+def test_a_finished_provision_is_not_repeated_after_a_restart(world):
+    vm = world.create()
+    job_uuid = queued(world, "provision", vm, image_uuid=vm["image_uuid"])
+    world.act(vm, "start")
+    world.node.tasks.clear()
+    world.wfapi.engine.resume()
+    assert world.job(job_uuid)["execution"] == "succeeded"
+    assert {name for name, _ in world.node.tasks} == {"image_ensure_present"}
+    assert world.vmapi.vm(vm["uuid"])["state"] == "running"
+
+
+def test_a_kill_is_not_repeated_after_a_restart(world):
+    vm = world.create()
+    job_uuid = queued(world, "kill", vm)
+    world.wfapi.engine.resume()
+    job = world.job(job_uuid)
+    assert job["execution"] == "failed"
+    assert "restarted" in job["chain_results"][-1]["error"]["message"]
+    assert world.node.did("machine_kill") == []
+
+
+def test_a_node_that_is_away(world, monkeypatch):
+    monkeypatch.setattr(agent, "PATIENCE", 0.05)
+    vm = world.create()
+    world.node.server.stop(timeout=0)
+    world.cnapi.servers.agent(world.node.uuid)._idle.clear()
+    job = world.act(vm, "start")
+    assert job["chain_results"][-1]["error"]["restCode"] == "ServerUnreachable"
+    job = world.job(world.http.delete(f"/vms/{vm['uuid']}").json["job_uuid"])
+    assert job["execution"] == "failed"
+    assert world.vmapi.vm(vm["uuid"])["state"] == "stopped"
+
+
+def test_what_an_absent_node_could_not_remove_is_removed_when_it_is_back(world, monkeypatch):
+    monkeypatch.setattr(agent, "PATIENCE", 0.05)
+    world.node.server.stop(timeout=0)
+    answer = world.http.post("/vms", json=world.payload())
+    assert world.job(answer.json["job_uuid"])["execution"] == "failed"
+    assert world.vmapi.vm(answer.json["vm_uuid"])["state"] == "failed"
+    node = world.node
+    from datacenter.services.serving import Server
+
+    node.server = Server(0, node.answer)
+    node.server.start()
+    world.cnapi.app.test_client().post(f"/servers/{node.uuid}/sysinfo", json={"sysinfo": node.sysinfo()})
+    (job,) = world.wfapi.engine.find({"task": "destroy"})
+    assert world.job(job["uuid"])["execution"] == "succeeded"
+    assert node.did("machine_destroy") == [{"uuid": answer.json["vm_uuid"]}]
+
+
+def test_a_defect_of_ours_fails_the_job_and_undoes_it(world, monkeypatch, capsys):
+    def broken(vm_uuid):
+        raise ZeroDivisionError
+
+    vm = world.create()
+    monkeypatch.setattr(world.fwapi, "vm_destroyed", broken)
+    job = world.job(world.http.delete(f"/vms/{vm['uuid']}").json["job_uuid"])
+    assert job["execution"] == "failed"
+    assert world.cnapi.tickets.busy(world.node.uuid, vm["uuid"]) is False
+    capsys.readouterr()
+
+
+def test_stop_gets_the_time_its_vm_gets(world):
+    vm = world.create()
+    assert world.act(vm, "stop", idempotent=True, timeout=0)["timeout"] == 530
+    assert world.node.did("machine_shutdown")[-1]["timeout"] == 0
+    assert world.act(vm, "stop", idempotent=True, timeout="3600")["timeout"] == 3960
+    assert world.act(vm, "stop", idempotent=True, timeout=-1)["timeout"] > 10**8

@@ -1,0 +1,89 @@
+"""What nodes tell VMAPI about their VMs, in whatever order it arrives."""
+
+from __future__ import annotations
+
+from datacenter.clock import iso
+
+
+def put(world, vm, **news):
+    answer = world.http.put(f"/vms/{vm['uuid']}", json=news)
+    assert answer.status_code == 200
+    return answer.json
+
+
+def test_a_container_ends_by_itself(world):
+    vm = world.create()
+    world.act(vm, "start")
+    after = put(world, vm, state="stopped", zone_state="installed", exit_status=3, exit_timestamp=iso())
+    assert (after["state"], after["exit_status"]) == ("stopped", 3)
+    assert "pid" not in after
+    assert after == world.http.get(f"/vms/{vm['uuid']}").json
+
+
+def test_internal_metadata_is_merged(world):
+    vm = world.create()
+    after = put(world, vm, internal_metadata={"docker:oomkilled": True})
+    assert after["internal_metadata"] == {**vm["internal_metadata"], "docker:oomkilled": True}
+
+
+def test_old_news_of_an_earlier_life_change_nothing(world):
+    vm = world.create()
+    world.act(vm, "start")
+    first = world.vmapi.vm(vm["uuid"])
+    put(world, vm, state="stopped", exit_status=1, exit_timestamp="2001-01-01T00:00:00.000Z")
+    assert world.vmapi.vm(vm["uuid"]) == first
+
+
+def test_late_news_of_the_start_do_not_revive_an_ended_container(world):
+    vm = world.create()
+    began = iso()
+    put(world, vm, state="stopped", exit_status=1, exit_timestamp="2999-01-01T00:00:00.000Z")
+    put(world, vm, state="running", zone_state="running", boot_timestamp=began)
+    assert world.vmapi.vm(vm["uuid"])["state"] == "stopped"
+
+
+def test_a_new_start_forgets_the_last_end(world):
+    vm = world.create()
+    world.act(vm, "start")
+    world.act(vm, "stop")
+    world.act(vm, "start")
+    assert not world.vmapi.vm(vm["uuid"]).keys() & {"exit_status", "exit_timestamp"}
+
+
+def test_a_destroyed_vm_stays_destroyed(world):
+    vm = world.create()
+    world.http.delete(f"/vms/{vm['uuid']}?sync=true")
+    put(world, vm, state="running", boot_timestamp="2999-01-01T00:00:00.000Z")
+    assert world.vmapi.vm(vm["uuid"])["state"] == "destroyed"
+
+
+def test_nothing_new_writes_nothing(world):
+    vm = world.create()
+    before = world.vmapi.vm(vm["uuid"])
+    put(world, vm, state="stopped", zone_state="installed")
+    assert world.vmapi.vm(vm["uuid"]) is before
+
+
+def test_unknown_vm(world):
+    answer = world.http.put("/vms/00000000-0000-4000-8000-000000000000", json={"state": "running"})
+    assert answer.status_code == 404
+
+
+def test_many_at_once(world):
+    vms = [world.create() for _ in range(2)]
+    news = {vm["uuid"]: {"state": "running", "boot_timestamp": iso()} for vm in vms}
+    assert world.http.put(f"/vms?server_uuid={world.node.uuid}", json={"vms": news}).status_code == 200
+    assert {world.vmapi.vm(vm["uuid"])["state"] for vm in vms} == {"running"}
+
+
+def test_sync_asks_the_node(world):
+    vm = world.create()
+    world.node.zones[vm["uuid"]].update(state="running", zone_state="running", boot_timestamp=iso())
+    assert world.http.get(f"/vms/{vm['uuid']}").json["state"] == "stopped"
+    assert world.http.get(f"/vms/{vm['uuid']}?sync=true").json["state"] == "running"
+
+
+def test_sync_of_a_vm_its_node_does_not_know(world):
+    vm = world.create()
+    world.node.failures["machine_load"] = [("VmNotFound", "no such VM")]
+    assert world.http.get(f"/vms/{vm['uuid']}?sync=true").json["state"] == "destroyed"
