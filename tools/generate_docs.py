@@ -1,0 +1,69 @@
+"""Write docs/settings.md and docs/operations.md from the code that they describe; ``--check`` only compares."""
+
+from __future__ import annotations
+
+import sys
+import typing
+from pathlib import Path
+
+import msgspec
+
+from gateway.blueprints import RESOURCES
+from gateway.operations import OPERATIONS
+from gateway.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def settings() -> str:
+    rows = ["# Settings", "", "Generated from `gateway/settings.py`. A file (`conf/gateway.toml`) sets them, an environment"]
+    rows += ["variable wins over it: `GATEWAY_<SECTION>__<FIELD>`, `GATEWAY_<FIELD>` at the top level.", ""]
+    rows += _table("", Settings)
+    return "\n".join(rows) + "\n"
+
+
+def _table(section: str, model: type[msgspec.Struct]) -> list[str]:
+    rows = [f"## {f'[{section}]' if section else 'Top level'}", "", "| setting | default | meaning |", "|---|---|---|"]
+    nested = []
+    for field in msgspec.structs.fields(model):
+        kind = field.type
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            nested += ["", *_table(field.name, kind)]
+            continue
+        words = next((m.description for m in typing.get_args(kind)[1:] if getattr(m, "description", None)), "")
+        default = field.default if field.default is not msgspec.NODEFAULT else {}
+        shown = list(default) if isinstance(default, tuple) else default
+        rows.append(f"| `{field.name}` | `{shown}` | {words or f'Base URL of {field.name.upper()}'} |")
+    return rows + nested
+
+
+def operations() -> str:
+    handled = {name for resource in RESOURCES for name in resource.handled}
+    rows = ["# Operations", "", "Generated from `gateway/operations.py`: every operation of the Docker Engine API 1.24 to 1.51."]
+    rows += ["What is not served answers with the status given here and a sentence that names the operation.", ""]
+    rows += ["| operation | method | path | here |", "|---|---|---|---|"]
+    for row in OPERATIONS:
+        fate = "served" if row.name in handled or row.open else f"refused, {row.status}"
+        rows.append(f"| `{row.name}` | {row.method} | `{row.path}` | {fate} |")
+    return "\n".join(rows) + "\n"
+
+
+PAGES = {"docs/settings.md": settings, "docs/operations.md": operations}
+
+
+def main() -> int:
+    stale = []
+    for name, make in PAGES.items():
+        path, text = ROOT / name, make()
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text)
+    if "--check" in sys.argv and stale:
+        print(f"stale: {', '.join(stale)}; run python tools/generate_docs.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
