@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -12,9 +12,6 @@ from gateway.call import Call, Reply
 from gateway.errors import QuotaExceeded
 from middleware.base import Middleware, Options
 from middleware.limits import Limit, Machine, account_limits, merge, passed
-
-if TYPE_CHECKING:
-    from gateway.state.reservations import Reservation
 
 HELD = "quota.held"
 MESSAGE = "Quota exceeded; to have your limits raised please contact Support"
@@ -72,22 +69,33 @@ class Quota(Middleware):
         if HELD in call.hints:
             call.state.reservations.release(call.hints.pop(HELD))
 
-    def _reserve(self, call: Call, new: Machine) -> list[Reservation]:
-        """Hold what the VM will use until the create has ended; return what was held before it."""
+    def _reserve(self, call: Call, new: Machine) -> list[Machine]:
+        """Hold what the VM will use until the create has ended; return what is held for earlier ones."""
         reservations = call.state.reservations
         call.hints[HELD] = new.uuid
         call.undo.append(lambda: reservations.release(new.uuid))
-        attributes = {"brand": new.brand, "image_uuid": new.image_uuid, "image": sorted(new.image), "os": new.os}
-        return reservations.reserve(
+        earlier = reservations.reserve(
             call.owner.uuid,
             new.uuid,
             ram=new.ram,
             disk=new.disk,
-            attributes=attributes,
+            attributes={"brand": new.brand, "image_uuid": new.image_uuid, "image": sorted(new.image), "os": new.os},
             seconds=self.options.hold_seconds,
         )
+        return [
+            Machine(
+                uuid=held.vm_uuid,
+                ram=held.ram,
+                disk=held.disk,
+                brand=held.attributes["brand"],
+                image_uuid=held.attributes["image_uuid"],
+                image=frozenset(held.attributes["image"]),
+                os=held.attributes["os"],
+            )
+            for held in earlier
+        ]
 
-    def _machines(self, call: Call, limits: list[Limit], earlier: Iterable[Reservation]) -> list[Machine]:
+    def _machines(self, call: Call, limits: list[Limit], earlier: Iterable[Machine]) -> list[Machine]:
         """List the account's VMs, and those that earlier creates are still making and VMAPI does not list yet."""
         fields = {"uuid", "ram", "quota", "brand", "image_uuid"}
         checked = [limit for limit in limits if not limit.unconditional]
@@ -101,7 +109,7 @@ class Quota(Middleware):
                 manifests.update((image["uuid"], image) for image in found)
         machines = [_listed(vm, manifests.get(vm.get("image_uuid", ""), {})) for vm in vms]
         known = {machine.uuid for machine in machines}
-        return machines + [_held(each) for each in earlier if each.vm_uuid not in known]
+        return machines + [machine for machine in earlier if machine.uuid not in known]
 
 
 def _new_machine(call: Call, payload: dict[str, Any], limits: list[Limit]) -> Machine:
@@ -133,19 +141,6 @@ def _listed(vm: dict[str, Any], manifest: dict[str, Any]) -> Machine:
         image_uuid=vm.get("image_uuid"),
         image=_image_names(vm.get("image_uuid"), manifest, docker_name),
         os=manifest.get("os"),
-    )
-
-
-def _held(reservation: Reservation) -> Machine:
-    attributes = reservation.attributes
-    return Machine(
-        uuid=reservation.vm_uuid,
-        ram=reservation.ram,
-        disk=reservation.disk,
-        brand=attributes["brand"],
-        image_uuid=attributes["image_uuid"],
-        image=frozenset(attributes["image"]),
-        os=attributes["os"],
     )
 
 

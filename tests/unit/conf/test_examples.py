@@ -18,11 +18,6 @@ from middleware.testing import pipeline
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(autouse=True)
-def _started_in_the_project(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-
-
 def test_the_shipped_settings_load_and_are_the_defaults():
     loaded = settings_module.load(ROOT / "conf/gateway.toml", environ={})
     plain = Settings()

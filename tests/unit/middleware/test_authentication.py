@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 
-import certs
 import pytest
-from certs import DAY, account, certificate, key, md5, sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -16,6 +15,7 @@ from gateway.errors import DockerError, ServiceUnavailable, Unauthorized, Unavai
 from middleware import authentication
 from middleware.authentication import Authentication
 from middleware.testing import pipeline
+from tests.unit.middleware.certs import DAY, account, certificate, key, md5, sha256
 
 EXPIRED = "Client certificate expired"
 BAD_ISSUER = "Client certificate is not self-signed, and the issuer DN could not be parsed"
@@ -70,7 +70,7 @@ def _plain(digest):
         f"MD5:{md5(MINE)}",
         f"md5:{md5(MINE).upper()}",
         f"MD5:{_plain(md5(MINE))}",
-        "MD5:" + certs.base64.b64encode(bytes.fromhex(_plain(md5(MINE)))).decode(),
+        "MD5:" + base64.b64encode(bytes.fromhex(_plain(md5(MINE)))).decode(),
         f"SHA256:{sha256(MINE)}",
         f"SHA256:{sha256(MINE)}=",
     ],
