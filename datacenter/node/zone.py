@@ -51,6 +51,8 @@ class Zone:
         self.before_start: list[Hook] = []
         """Called once each, after the container was made (conmon's attach socket accepts) and before its process
         runs. Emptied by every boot; a hook that raises stops the boot."""
+        self.not_started: list[Hook] = []
+        """Called once each when a boot failed or the zone is destroyed, for those who waited for its start."""
         self.lock = RLock()
         """Held by the one task that changes this zone's life."""
         self.ended = Event()
@@ -77,6 +79,12 @@ class Zone:
             setattr(self.life, name, value)
         self.save()
         self._mark()
+
+    def tell_not_started(self) -> None:
+        """Tell those who waited for a start that it will not come."""
+        hooks, self.not_started = self.not_started, []
+        for hook in hooks:
+            hook(self)
 
     def _mark(self) -> None:
         for event, wanted in ((self.started, self.running), (self.ended, self.life.state == "stopped")):

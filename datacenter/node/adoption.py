@@ -1,0 +1,73 @@
+"""Take up the zones an earlier agent left, running or not, and clear away what belongs to none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from datacenter.node import rootfs
+from datacenter.node.zone import Zone
+
+if TYPE_CHECKING:
+    from datacenter.node.agent import Node
+
+
+def load_zones(node: Node) -> None:
+    """Read every zone's record; a folder whose record was never finished is discarded."""
+    for folder in node.home.zones.iterdir():
+        try:
+            zone = Zone.load(folder)
+        except (FileNotFoundError, msgspec.DecodeError):
+            node.discard(folder)
+        else:
+            node.zones[zone.uuid] = zone
+
+
+def adopt(node: Node) -> None:
+    """Sort the zones into those that still run, those that ended meanwhile, and those in the middle of a boot.
+
+    Must run after the exit files were taken: a zone that is down without one has lost its exit code.
+    """
+    for zone in list(node.zones.values()):
+        if zone.life.state == "starting" or (zone.running and not _is_alive(zone)):
+            node.lifecycle.lost(zone)
+        elif not zone.running:
+            node.lifecycle.clear_now(zone)
+    _remove_strangers(node)
+
+
+def _is_alive(zone: Zone) -> bool:
+    """Whether the zone's conmon lives and is its conmon, not a later process with that number."""
+    try:
+        words = Path(f"/proc/{zone.life.conmon_pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.path.basename(words[0]) == b"conmon" and zone.uuid.encode() in words  # noqa: PTH119 - bytes
+
+
+def _remove_strangers(node: Node) -> None:
+    """Remove containers and network namespaces without a zone, and what was being deleted."""
+    for uuid in node.runtime.known():
+        if uuid not in node.zones:
+            node.runtime.delete(uuid)
+    for pin in node.home.netns.iterdir():
+        if pin.name not in node.zones:
+            node.network.disconnect(pin.name)
+    for partial in node.home.layers.glob("*.partial"):
+        shutil.rmtree(partial, ignore_errors=True)
+    node.empty_trash()
+
+
+def clean_up(node: Node) -> None:
+    """Kill and remove every zone of the node, and all it ever mounted or made. The images stay."""
+    for zone in list(node.zones.values()):
+        node.lifecycle.clear_now(zone)
+        rootfs.unmount_root(zone)
+        node.discard(zone.folder)
+        del node.zones[zone.uuid]
+    _remove_strangers(node)
+    node.network.remove_unused()

@@ -1,0 +1,116 @@
+"""The compute node: its zones and what acts on them, joined together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.lock import RLock
+
+from datacenter.node import adoption, machines, spawn, stdio
+from datacenter.node.exits import Exits
+from datacenter.node.home import Home
+from datacenter.node.host import find_host
+from datacenter.node.layers import Layers
+from datacenter.node.lifecycle import Lifecycle
+from datacenter.node.network import Network
+from datacenter.node.news import News
+from datacenter.node.runtime import find_runtime
+from datacenter.node.tasks import Params, Result, Task, TaskError
+from datacenter.node.zone import Zone
+
+TASKS: dict[str, Task] = {**machines.TASKS, **stdio.TASKS}
+
+
+class Node:
+    """One compute node. Everything it knows is on disk; the process may be killed at any moment."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.zones: dict[str, Zone] = {}
+        self.runtime = find_runtime(home)
+        self.host = find_host(home)
+        self.images = Layers(home)
+        self.network = Network(home)
+        self.news = News(home)
+        self.lifecycle = Lifecycle(home, self.runtime, self.host, self.images, self.network, self._report)
+        self._turns: dict[str, RLock] = defaultdict(RLock)
+        self._exits = Exits(home.exits, self._ended)
+
+    def start(self) -> None:
+        """Take up the zones that are there, then begin to tell and to listen."""
+        self.network.prepare()
+        adoption.load_zones(self)
+        self._exits.look()
+        adoption.adopt(self)
+        self.network.fill_spare()
+        self._exits.start()
+        gevent.spawn(self.news.live)
+        for zone in self.zones.values():
+            self._report(zone, machines.node_fields(zone))
+
+    def clean_up(self) -> None:
+        """Remove every container and all that belongs to the node, but its image layers."""
+        adoption.load_zones(self)
+        adoption.clean_up(self)
+
+    def zone(self, uuid: str) -> Zone:
+        """The zone of a VM. Raises TaskError VmNotFound."""
+        try:
+            return self.zones[uuid]
+        except KeyError:
+            raise TaskError("VmNotFound", f"VM {uuid} is not on this node") from None
+
+    def run(self, name: str, params: Params) -> Result:
+        """Run a task to its end. Raises TaskError."""
+        task = TASKS.get(name)
+        if task is None:
+            raise TaskError("UnknownTask", f"no such task: {name}")
+        try:
+            return task(self, params)
+        except OSError as error:
+            raise TaskError("InternalError", f"{name}: {error}") from error
+
+    @contextlib.contextmanager
+    def turn(self, uuid: str) -> Iterator[None]:
+        """Hold a VM that may not be a zone yet."""
+        lock = self._turns[uuid]
+        try:
+            with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._turns.pop(uuid, None)
+
+    def discard(self, folder: Path) -> None:
+        """Take a folder out of sight at once and delete it in the background."""
+        if folder.exists():
+            folder.rename(self.home.trash / f"{folder.name}-{os.urandom(4).hex()}")
+            gevent.spawn(self.empty_trash)
+
+    def empty_trash(self) -> None:
+        """Delete what was discarded. A program does it, so that a big tree doesn't hold up the agent."""
+        doomed = [str(path) for path in self.home.trash.iterdir()]
+        if doomed:
+            spawn.run(["rm", "-rf", "--one-file-system", *doomed])
+
+    def _ended(self, uuid: str, code: int) -> None:
+        zone = self.zones.get(uuid)
+        if zone is not None:
+            self.lifecycle.ended(zone, code)
+
+    def _report(self, zone: Zone, fields: dict[str, Any]) -> None:
+        self.news.push(zone.uuid, fields)
+
+
+def remove_home(home: Home) -> None:
+    """Drop the node's mount namespace and its folder of zones, from the host's side."""
+    home.leave_nothing()
+    for name in ("zones", "trash", "netns", "runtime", "exits"):
+        shutil.rmtree(home.real / name, ignore_errors=True)

@@ -1,0 +1,55 @@
+"""Read and clear the containers' cgroups, whichever cgroup version the host has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+def is_v2() -> bool:
+    return (ROOT / "cgroup.controllers").exists()
+
+
+def has_swap_accounting() -> bool:
+    if is_v2():
+        return True  # memory.swap.max is simply missing on hosts without swap, and runtimes know it
+    return (ROOT / "memory" / "memory.memsw.limit_in_bytes").exists()
+
+
+def folder(group: str, controller: str) -> Path:
+    """Where a cgroup's files of one controller are; ``group`` begins with a slash."""
+    return Path(f"{ROOT}{group}") if is_v2() else Path(f"{ROOT}/{controller}{group}")
+
+
+def was_oom_killed(group: str) -> bool:
+    """Whether the kernel killed a process of the group for want of memory. False once the group is gone."""
+    name = "memory.events" if is_v2() else "memory.oom_control"
+    try:
+        lines = (folder(group, "memory") / name).read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.startswith("oom_kill ") and line.split()[1] != "0" for line in lines)
+
+
+def pids(group: str) -> list[int]:
+    """The processes of a group and the groups below it, as the host numbers them."""
+    found: list[int] = []
+    for file in folder(group, "pids").glob("**/cgroup.procs"):
+        try:
+            found += [int(line) for line in file.read_text().split()]
+        except OSError:
+            continue  # the group went while we looked
+    return found
+
+
+def remove_empty(group: str) -> None:
+    """Remove a group and those below it, in every hierarchy, as far as they are empty."""
+    tops = [ROOT] if is_v2() else [path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink()]
+    for top in tops:
+        base = Path(f"{top}{group}")
+        for path in [*sorted(base.glob("**/"), reverse=True), base]:
+            try:
+                path.rmdir()
+            except OSError:
+                continue  # gone, or still in use

@@ -1,0 +1,96 @@
+"""The image layers of a node: fetched from IMGAPI and unpacked once, then shared by all containers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgspec
+from gevent.lock import RLock
+
+from datacenter.images.unpack import LayerError, unpack_layer
+from datacenter.node.home import Home
+from datacenter.node.http import Service, ServiceError
+from datacenter.node.tasks import TaskError
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+Manifest = dict[str, Any]
+
+
+def folder_name(image_uuid: str) -> str:
+    """A layer's folder: short, because the names of up to 127 layers must fit in one page of mount options."""
+    return image_uuid.replace("-", "")[:16]
+
+
+class Layers:
+    """Folders of unpacked layers, each with its manifest beside it."""
+
+    def __init__(self, home: Home) -> None:
+        self._folder = home.layers
+        self._url = home.settings.url("imgapi")
+        self._locks: dict[str, RLock] = defaultdict(RLock)
+        self._chains: dict[str, list[str]] = {}
+
+    def ensure(self, image_uuid: str) -> list[str]:
+        """Have an image and its origins unpacked; their folders' names, top first.
+
+        Concurrent calls for one layer join. Raises TaskError ImageNotFound or ImageInstallError.
+        """
+        if image_uuid in self._chains:
+            return self._chains[image_uuid]
+        names: list[str] = []
+        wanted: str | None = image_uuid
+        while wanted:
+            with self._locks[wanted]:
+                manifest = self._kept(wanted) or self._install(wanted)
+            names.append(folder_name(wanted))
+            wanted = manifest.get("origin")
+        self._chains[image_uuid] = names
+        return names
+
+    def _kept(self, uuid: str) -> Manifest | None:
+        if not _UUID.fullmatch(uuid):
+            raise TaskError("ImageNotFound", f"not an image uuid: {uuid}")
+        path = self._folder / f"{folder_name(uuid)}.json"
+        if not path.exists():
+            return None
+        found: Manifest = msgspec.json.decode(path.read_bytes())
+        return found
+
+    def _install(self, uuid: str) -> Manifest:
+        service = Service(self._url)
+        name = folder_name(uuid)
+        partial = self._folder / f"{name}.partial"
+        packed = self._folder / f"{name}.file"
+        try:
+            manifest: Manifest = service.call("GET", f"/images/{uuid}")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(mode=0o755)
+            files = manifest.get("files") or []
+            if files:
+                service.download(f"/images/{uuid}/file", packed)
+                _unpack(packed, partial, files[0].get("compression") or "none")
+        except ServiceError as error:
+            code = "ImageNotFound" if error.status == 404 else "ImageInstallError"
+            raise TaskError(code, f"image {uuid}: {error}") from error
+        except (OSError, LayerError) as error:
+            raise TaskError("ImageInstallError", f"image {uuid}: {error}") from error
+        finally:
+            service.close()
+            packed.unlink(missing_ok=True)
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+        partial.rename(self._folder / name)
+        (self._folder / f"{name}.json").write_bytes(msgspec.json.encode(manifest))
+        return manifest
+
+
+def _unpack(packed: Path, target: Path, compression: str) -> None:
+    def work() -> None:
+        with packed.open("rb") as file:
+            unpack_layer(file, target, compression)
+
+    gevent.get_hub().threadpool.apply(work)

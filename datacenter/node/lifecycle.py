@@ -1,0 +1,220 @@
+"""How a zone's life goes: boot, end, stop. Restart policies are not decided here."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import msgspec
+
+from datacenter.clock import iso
+from datacenter.node import cgroups, conmon, layers, network, programs, rootfs, spec, users
+from datacenter.node.exits import UNKNOWN_EXIT
+from datacenter.node.home import Home
+from datacenter.node.runtime import Runtime
+from datacenter.node.tasks import TaskError
+from datacenter.node.zone import Zone
+
+EXIT_STATUS = {"InitNotFound": 127, "InitNotExecutable": 126}
+START_FAILED = 128
+KILL_LIMIT = 30.0
+"""Seconds in which a killed container must be gone; longer means a process stuck in the kernel."""
+
+
+class Lifecycle:
+    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for."""
+
+    def __init__(
+        self,
+        home: Home,
+        runtime: Runtime,
+        host: spec.Host,
+        images: layers.Layers,
+        net: network.Network,
+        report: Callable[[Zone, dict[str, Any]], None],
+    ) -> None:
+        self._home = home
+        self._runtime = runtime
+        self._host = host
+        self._images = images
+        self._net = net
+        self._report = report
+        self._early: dict[str, int] = {}
+        """Exit codes of containers that ended before their start was written down."""
+        self._clearing: dict[str, gevent.Greenlet] = {}
+
+    def boot(self, zone: Zone) -> None:
+        """Start a zone's process and return when it runs. A running zone is left as it is.
+
+        Raises TaskError: InitNotFound, InitNotExecutable or InitFailed when the program can't be started; the
+        zone is then stopped with Docker's exit status 127, 126 or 128.
+        """
+        if zone.running:
+            return
+        self.cleared(zone)
+        zone.change_life(state="starting", oom_killed=False)
+        try:
+            self._start(zone)
+        except (TaskError, OSError) as error:
+            failure = error if isinstance(error, TaskError) else TaskError("InternalError", str(error))
+            self._early.pop(zone.uuid, None)
+            status = EXIT_STATUS.get(failure.rest_code, START_FAILED)
+            zone.change_life(state="stopped", pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso())
+            zone.tell_not_started()
+            self._clear_later(zone)
+            failure.details["vm"] = node_fields(zone)
+            self._report(zone, node_fields(zone))
+            raise failure from error
+        finally:
+            zone.before_start.clear()
+            zone.not_started.clear()
+
+    def _start(self, zone: Zone) -> None:
+        place = self._prepare(zone)
+        user = users.find_user(zone.rootfs, str(zone.metadata.get("docker:user") or ""), _extra_groups(zone))
+        config = spec.oci_config(zone.record, zone.linux, user, self._host, place)
+        process = config["process"]
+        program = spec.command(zone.record)[0]
+        programs.check_program(zone.rootfs, program, process["env"], process["cwd"])
+        (zone.bundle / "config.json").write_bytes(msgspec.json.encode(config))
+        try:
+            pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
+        except TaskError as error:
+            raise _start_failure(error.message) from error
+        zone.change_life(pid=pid, conmon_pid=conmon_pid)
+        for hook in list(zone.before_start):
+            hook(zone)
+        self._runtime.call("start", zone.uuid)
+        zone.change_life(state="running", boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
+        if zone.uuid in self._early:
+            self.ended(zone, self._early.pop(zone.uuid))
+
+    def _prepare(self, zone: Zone) -> spec.Place:
+        """Lay out root, volumes, files and network."""
+        rootfs.mount_root(zone, self._home, self._images.ensure(zone.record["image_uuid"]))
+        rootfs.write_etc(zone)
+        rootfs.fill_volumes(zone, self._home)
+        rootfs.make_workdir(zone)
+        return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone))
+
+    def ended(self, zone: Zone, code: int) -> None:
+        """Take note of a container's end; what it used is cleared away behind the caller's back."""
+        if zone.life.state == "starting":
+            self._early[zone.uuid] = code
+            return
+        if not zone.running:
+            return
+        oom = cgroups.was_oom_killed(f"{self._host.cgroup}/{zone.uuid}")
+        zone.change_life(
+            state="stopped", pid=None, conmon_pid=None, exit_status=code, exit_timestamp=iso(), oom_killed=oom
+        )
+        news = node_fields(zone)
+        if oom or zone.metadata.get("docker:oomkilled"):
+            news["internal_metadata"] = {"docker:oomkilled": oom}
+            zone.record["internal_metadata"] = {**zone.metadata, "docker:oomkilled": oom}
+        self._report(zone, news)
+        self._clear_later(zone)
+
+    def _clear_later(self, zone: Zone) -> None:
+        self._clearing[zone.uuid] = gevent.spawn(self._clear, zone)
+
+    def _clear(self, zone: Zone) -> None:
+        self._net.disconnect(zone.uuid)
+        self._runtime.delete(zone.uuid)
+        rootfs.unmount_root(zone)
+        self._net.fill_spare()
+
+    def cleared(self, zone: Zone) -> None:
+        """Wait until nothing of the zone's last life is left."""
+        clearing = self._clearing.pop(zone.uuid, None)
+        if clearing is not None:
+            clearing.join()
+
+    def clear_now(self, zone: Zone) -> None:
+        """Remove whatever a life may have left: for adoption after a crash, and for destruction."""
+        self.cleared(zone)
+        self._clear(zone)
+
+    def lost(self, zone: Zone) -> None:
+        """Note the end of a zone whose conmon died with its exit code."""
+        if zone.life.state == "starting":
+            zone.change_life(state="stopped", pid=None, conmon_pid=None)
+            self._clear_later(zone)
+        else:
+            self.ended(zone, UNKNOWN_EXIT)
+
+    def stop(self, zone: Zone, timeout: float) -> None:
+        """Send the stop signal, after ``timeout`` seconds SIGKILL (0: at once; negative: never); wait for the end.
+
+        A stopped zone is left as it is. Raises TaskError when even a killed process stays.
+        """
+        if zone.ended.is_set():
+            return
+        if timeout != 0:
+            self.kill(zone, zone.linux.get("StopSignal") or "SIGTERM")
+            if zone.ended.wait(None if timeout < 0 else timeout):
+                return
+        self.kill(zone, "SIGKILL")
+        if not zone.ended.wait(KILL_LIMIT):
+            raise TaskError("InternalError", f"VM {zone.uuid} did not stop within {KILL_LIMIT:.0f} seconds of SIGKILL")
+
+    def kill(self, zone: Zone, name: str | int) -> None:
+        """Send a signal to a zone's init. Raises TaskError VmNotRunning or InvalidArgument."""
+        number = signal_number(name)
+        if zone.pid is None or zone.ended.is_set():
+            raise TaskError("VmNotRunning", f"VM {zone.uuid} is not running")
+        try:
+            os.kill(zone.pid, number)
+        except ProcessLookupError:
+            pass  # it ended just now; its exit file will say so
+
+
+def _extra_groups(zone: Zone) -> tuple[str, ...]:
+    return tuple(str(group) for group in zone.linux.get("GroupAdd") or ())
+
+
+def _start_failure(text: str) -> TaskError:
+    """Map the runtime's complaint to a rest code."""
+    lower = text.lower()
+    if "executable file" in lower and "not found" in lower:
+        return TaskError("InitNotFound", text)
+    if "exec" in lower and "permission denied" in lower:
+        return TaskError("InitNotExecutable", text)
+    return TaskError("InitFailed", text)
+
+
+def signal_number(name: str | int) -> int:
+    """A signal by number, or by name with or without SIG, real-time ones too. Raises TaskError InvalidArgument."""
+    text = str(name).upper()
+    if text.isdigit():
+        if 0 <= int(text) < signal.NSIG:
+            return int(text)
+    else:
+        text = text if text.startswith("SIG") else f"SIG{text}"
+        base, plus, offset = text.partition("+")
+        if base in signal.Signals.__members__:
+            return int(signal.Signals[base]) + (int(offset) if plus and offset.isdigit() else 0)
+        base, minus, offset = text.partition("-")
+        if minus and base == "SIGRTMAX" and offset.isdigit():
+            return int(signal.SIGRTMAX) - int(offset)
+    raise TaskError("InvalidArgument", f"Invalid signal: {name}")
+
+
+def node_fields(zone: Zone) -> dict[str, Any]:
+    """What the node knows better than VMAPI's record."""
+    life = zone.life
+    return {
+        "uuid": zone.uuid,
+        "state": "running" if zone.running else "stopped",
+        "zone_state": "running" if zone.running else "installed",
+        "pid": life.pid if zone.running else None,
+        "boot_timestamp": life.boot_timestamp,
+        "exit_status": life.exit_status,
+        "exit_timestamp": life.exit_timestamp,
+        "zonepath": f"/zones/{zone.uuid}",
+        "zpool": "zones",
+        "zfs_filesystem": f"zones/{zone.uuid}",
+    }

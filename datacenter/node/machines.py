@@ -1,0 +1,172 @@
+"""The machine tasks, as cn-agent names them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from datacenter.node import proc, rootfs, spec, users
+from datacenter.node.lifecycle import node_fields
+from datacenter.node.resources import resources
+from datacenter.node.tasks import Params, Result, Task, TaskError
+from datacenter.node.zone import Zone
+
+if TYPE_CHECKING:
+    from datacenter.node.agent import Node
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+RESOURCES = {"max_physical_memory", "max_swap", "cpu_cap", "max_lwps", "internal_metadata", "set_internal_metadata"}
+DEFAULT_STOP_TIMEOUT = 10.0
+
+
+def _vm(zone: Zone) -> Result:
+    return {"vm": node_fields(zone)}
+
+
+def image_ensure_present(node: Node, params: Params) -> Result:
+    """Fetch and unpack an image and its origins, once."""
+    node.images.ensure(str(params["image_uuid"]))
+    return {}
+
+
+def machine_create(node: Node, params: Params) -> Result:
+    """Make a zone's folder; start nothing. Making it again, after an answer got lost, is no error.
+
+    Options this node can't honour are refused here, before anything starts. Raises TaskError.
+    """
+    uuid = str(params.get("uuid", ""))
+    if not _UUID.fullmatch(uuid):
+        raise TaskError("InvalidArgument", f"not a VM uuid: {uuid}")
+    with node.turn(uuid):
+        if uuid in node.zones:
+            return _vm(node.zones[uuid])
+        node.images.ensure(str(params["image_uuid"]))
+        zone = Zone(node.home.zones / uuid, dict(params))
+        place = spec.Place(zone.rootfs, zone.bundle, node.home.zones, None)
+        spec.oci_config(zone.record, zone.linux, users.User(0, 0, (), "/"), node.host, place)
+        node.discard(zone.folder)
+        rootfs.make_folders(zone)
+        zone.save()
+        node.zones[uuid] = zone
+        return _vm(zone)
+
+
+def machine_boot(node: Node, params: Params) -> Result:
+    """Start a zone; ``set_internal_metadata`` is merged before. Nothing is done for a running one."""
+    zone = node.zone(params["uuid"])
+    with zone.lock:
+        if params.get("set_internal_metadata"):
+            _change(zone, {"set_internal_metadata": params["set_internal_metadata"]})
+        node.lifecycle.boot(zone)
+    return _vm(zone)
+
+
+def machine_shutdown(node: Node, params: Params) -> Result:
+    """Stop a zone: ``timeout`` seconds until SIGKILL, 0 at once, negative never."""
+    zone = node.zone(params["uuid"])
+    with zone.lock:
+        node.lifecycle.stop(zone, _timeout(zone, params))
+    return _vm(zone)
+
+
+def machine_reboot(node: Node, params: Params) -> Result:
+    """Stop a zone as machine_shutdown does, then boot it."""
+    zone = node.zone(params["uuid"])
+    with zone.lock:
+        node.lifecycle.stop(zone, _timeout(zone, params))
+        if params.get("set_internal_metadata"):
+            _change(zone, {"set_internal_metadata": params["set_internal_metadata"]})
+        node.lifecycle.boot(zone)
+    return _vm(zone)
+
+
+def _timeout(zone: Zone, params: Params) -> float:
+    given = params.get("timeout")
+    if given is None:
+        given = zone.linux.get("StopTimeout")
+    return DEFAULT_STOP_TIMEOUT if given is None else float(given)
+
+
+def machine_kill(node: Node, params: Params) -> Result:
+    """Send a signal; doesn't wait for its turn, as it must reach a zone that is slow to stop."""
+    zone = node.zone(params["uuid"])
+    node.lifecycle.kill(zone, params.get("signal") or "SIGKILL")
+    return _vm(zone)
+
+
+def machine_destroy(node: Node, params: Params) -> Result:
+    """Kill a zone and remove all of it. A zone that isn't there is no error."""
+    uuid = str(params["uuid"])
+    zone = node.zones.get(uuid)
+    if zone is None:
+        return {}
+    if zone.running:
+        node.lifecycle.kill(zone, "SIGKILL")
+    with zone.lock:
+        if node.zones.get(uuid) is not zone:
+            return {}
+        node.lifecycle.stop(zone, 0)
+        zone.tell_not_started()
+        node.lifecycle.cleared(zone)
+        node.discard(zone.folder)
+        del node.zones[uuid]
+    return {}
+
+
+def machine_update(node: Node, params: Params) -> Result:
+    """Take changed fields into the record and limits into the running container."""
+    zone = node.zone(params["uuid"])
+    with zone.lock:
+        _change(zone, params)
+        if zone.running and RESOURCES & params.keys():
+            limits = resources(zone.record, zone.linux, swap_accounting=node.host.swap_accounting)
+            del limits["devices"]
+            path = zone.bundle / "resources.json"
+            path.write_bytes(msgspec.json.encode(limits))
+            node.runtime.call("update", f"--resources={path}", zone.uuid)
+    return _vm(zone)
+
+
+def _change(zone: Zone, params: Params) -> None:
+    """Apply plain fields, and vmadm's ``set_<map>`` and ``remove_<map>`` for tags and metadata."""
+    record: dict[str, Any] = dict(zone.record)
+    for key, value in params.items():
+        if key.startswith("set_") and isinstance(value, dict):
+            name = key.removeprefix("set_")
+            record[name] = {**(record.get(name) or {}), **value}
+        elif key.startswith("remove_") and isinstance(value, list):
+            name = key.removeprefix("remove_")
+            record[name] = {k: v for k, v in (record.get(name) or {}).items() if k not in value}
+        elif key not in {"uuid", "state", "zone_state"}:
+            record[key] = value
+    zone.record = record
+    zone.save()
+
+
+def machine_load(node: Node, params: Params) -> Result:
+    """What the node knows of a zone. Raises TaskError VmNotFound."""
+    return _vm(node.zone(params["uuid"]))
+
+
+def machine_proc(node: Node, params: Params) -> Result:
+    """The zone's processes. Raises TaskError VmNotRunning."""
+    zone = node.zone(params["uuid"])
+    if not zone.running:
+        raise TaskError("VmNotRunning", f"VM {zone.uuid} is not running")
+    return {"result": proc.processes(f"{node.host.cgroup}/{zone.uuid}")}
+
+
+TASKS: dict[str, Task] = {
+    "image_ensure_present": image_ensure_present,
+    "machine_create": machine_create,
+    "machine_boot": machine_boot,
+    "machine_shutdown": machine_shutdown,
+    "machine_reboot": machine_reboot,
+    "machine_kill": machine_kill,
+    "machine_destroy": machine_destroy,
+    "machine_update": machine_update,
+    "machine_load": machine_load,
+    "machine_proc": machine_proc,
+}

@@ -1,0 +1,131 @@
+"""A container's root: overlayfs over its layers, its volumes, and the three files in /etc the node writes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from datacenter.node import spawn, syscalls
+from datacenter.node.home import Home
+from datacenter.node.mounts import volume_source
+from datacenter.node.rootpath import resolve
+from datacenter.node.spec import hostname, json_list
+from datacenter.node.zone import Zone
+
+FALLBACK_RESOLVERS = ("8.8.8.8", "8.8.4.4")
+DEFAULT_HOSTS = (
+    "127.0.0.1\tlocalhost",
+    "::1\tlocalhost ip6-localhost ip6-loopback",
+    "fe00::0\tip6-localnet",
+    "ff00::0\tip6-mcastprefix",
+    "ff02::1\tip6-allnodes",
+    "ff02::2\tip6-allrouters",
+)
+
+
+def make_folders(zone: Zone) -> None:
+    """Make a new zone's folders."""
+    for folder in (zone.bundle, zone.rootfs, zone.upper, zone.folder / "work", zone.volumes):
+        folder.mkdir(parents=True)
+    zone.folder.chmod(0o700)
+    zone.upper.chmod(0o755)
+
+
+def mount_root(zone: Zone, home: Home, layers: list[str]) -> None:
+    """Mount the zone's root; ``layers`` are folder names, top first. Raises OSError.
+
+    The lower folders are given relative to the layers' folder, to keep the options below one page.
+    """
+    if zone.rootfs.is_mount():
+        return
+    options = f"index=off,lowerdir={':'.join(layers)},upperdir={zone.upper},workdir={zone.folder / 'work'}"
+    before = os.getcwd()  # noqa: PTH109 - paired with chdir
+    os.chdir(home.layers)
+    try:
+        syscalls.mount("overlay", zone.rootfs, "overlay", 0, options)
+    finally:
+        os.chdir(before)
+
+
+def unmount_root(zone: Zone) -> None:
+    try:
+        syscalls.unmount(zone.rootfs)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOENT}:  # not mounted: nothing to do
+            raise
+
+
+def make_workdir(zone: Zone) -> None:
+    """Make the working directory when the image has none; it belongs to root, as dockerd makes it."""
+    workdir = zone.metadata.get("docker:workdir")
+    if workdir:
+        resolve(zone.rootfs, workdir).mkdir(parents=True, exist_ok=True)
+
+
+def fill_volumes(zone: Zone, home: Home) -> None:
+    """Make the zone's own volumes; on first use each takes what the image has at its place, as Docker does."""
+    for item in zone.record.get("filesystems") or []:
+        source = volume_source(item, zone.uuid, home.zones)
+        if source.exists() or source.parent != zone.volumes:
+            continue
+        fresh = source.with_name(source.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        inside = resolve(zone.rootfs, item["target"])
+        if inside.is_dir():
+            _copy_tree(inside, fresh)
+        else:
+            fresh.mkdir(mode=0o755)
+        fresh.rename(source)
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder with owners, modes, times, links and special files."""
+    code, output = spawn.run(["cp", "-a", "--reflink=auto", str(source), str(target)])
+    if code:
+        raise OSError(f"volume: {output.strip()}")
+
+
+def write_etc(zone: Zone) -> None:
+    """Write resolv.conf, hostname and hosts into the bundle."""
+    texts = {"hostname": hostname(zone.record) + "\n", "hosts": hosts(zone.record), "resolv.conf": resolv_conf(zone)}
+    for name, text in texts.items():
+        (zone.bundle / name).write_text(text)
+
+
+def hosts(vm: dict[str, Any]) -> str:
+    """The text of /etc/hosts: Docker's own lines, --add-host, links, then the container's addresses."""
+    meta = vm.get("internal_metadata") or {}
+    lines = list(DEFAULT_HOSTS)
+    for extra in json_list(meta.get("docker:extraHosts")):
+        name, _, address = extra.partition(":")
+        lines.append(f"{address}\t{name}")
+    lines += str(meta.get("docker:linkHosts") or "").splitlines()
+    name = hostname(vm)
+    names = f"{name}.{vm['dns_domain']} {name}" if vm.get("dns_domain") else name
+    lines += [f"{nic['ip']}\t{names}" for nic in vm.get("nics") or [] if nic.get("ip")]
+    return "\n".join(lines) + "\n"
+
+
+def resolv_conf(zone: Zone) -> str:
+    """The text of /etc/resolv.conf; without resolvers of its own a container has the host's non-local ones."""
+    servers = zone.record.get("resolvers") or _host_resolvers() or FALLBACK_RESOLVERS
+    lines = [f"nameserver {server}" for server in servers]
+    search = json_list(zone.metadata.get("docker:dnssearch"))
+    if search and search != ["."]:
+        lines.append("search " + " ".join(search))
+    options = zone.linux.get("DnsOptions")
+    if options:
+        lines.append("options " + " ".join(options))
+    return "\n".join(lines) + "\n"
+
+
+def _host_resolvers() -> list[str]:
+    try:
+        text = Path("/etc/resolv.conf").read_text()
+    except OSError:
+        return []
+    found = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")]
+    return [server for server in found if not server.startswith("127.") and server != "::1"]
