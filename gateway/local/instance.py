@@ -39,7 +39,7 @@ class Instance:
         if not nodes.isdigit() or not 1 <= int(nodes) <= 20:
             raise ValueError(f"COMPUTE_NODES is a number from 1 to 20, not {nodes!r}")
         name = "var" if letter == "a" else f"var-{letter}"
-        given = environ.get("GATEWAY_VAR")
+        given = environ.get("INSTANCE_FOLDER")
         folder = Path(given) if given else (base or Path.cwd()) / name
         return cls(
             letter=letter,
