@@ -33,8 +33,10 @@ class Rule:
     soft: bool
 
     @classmethod
-    def read(cls, payload: Doc) -> Rule:
+    def read(cls, payload: Any) -> Rule:
         """Take a rule in the form of a provisioning payload. Raises ValueError."""
+        if not isinstance(payload, dict):
+            raise ValueError("an affinity rule is an object")
         key, operator, value = payload.get("key"), payload.get("operator"), payload.get("value")
         if (
             not isinstance(key, str)

@@ -10,7 +10,13 @@ from datacenter.services.cnapi import agent
 
 def queued(world, task, vm, **params):
     """A job on record that no process has started, as a kill -9 leaves it."""
-    full = {"vm_uuid": vm["uuid"], "owner_uuid": vm["owner_uuid"], "server_uuid": vm["server_uuid"], "task": task, **params}
+    full = {
+        "vm_uuid": vm["uuid"],
+        "owner_uuid": vm["owner_uuid"],
+        "server_uuid": vm["server_uuid"],
+        "task": task,
+        **params,
+    }
     return world.wfapi.engine.create(task, f"/{task}-{vm['uuid']}", full).uuid
 
 

@@ -14,7 +14,9 @@ def names(answer):
 
 @pytest.fixture
 def three(world):
-    return [world.create(alias, tags={"docker:label:tier": tier}) for alias, tier in (("a", "x"), ("b", "y"), ("c", "x"))]
+    return [
+        world.create(alias, tags={"docker:label:tier": tier}) for alias, tier in (("a", "x"), ("b", "y"), ("c", "x"))
+    ]
 
 
 def test_empty(world):

@@ -15,7 +15,9 @@ def errors(answer, status=409, code="ValidationFailed"):
 def test_everything_missing_is_told_at_once(world):
     answer = world.http.post("/vms", json={})
     assert answer.json["message"] == "Invalid VM parameters"
-    assert errors(answer) == {(field, "MissingParameter") for field in ("owner_uuid", "brand", "networks", "image_uuid", "ram")}
+    assert errors(answer) == {
+        (field, "MissingParameter") for field in ("owner_uuid", "brand", "networks", "image_uuid", "ram")
+    }
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,9 @@ def test_duplicates(world):
     again = world.payload("web1", uuid=vm["uuid"])
     answer = world.http.post("/vms", json=again)
     assert errors(answer) == {("uuid", "Duplicate"), ("alias", "Duplicate")}
-    assert {"field": "alias", "code": "Duplicate", "message": "Already exists for this owner_uuid"} in answer.json["errors"]
+    assert {"field": "alias", "code": "Duplicate", "message": "Already exists for this owner_uuid"} in answer.json[
+        "errors"
+    ]
 
 
 def test_the_name_of_a_destroyed_vm_is_free(world):
@@ -139,7 +143,9 @@ def test_start_of_a_running_vm(world):
 def test_signals(world):
     vm = world.create()
     for signal in (33, "64", "SIG-X", True, 1.5):
-        assert errors(world.http.post(f"/vms/{vm['uuid']}?action=kill", json={"signal": signal})) == {("signal", "Invalid")}
+        assert errors(world.http.post(f"/vms/{vm['uuid']}?action=kill", json={"signal": signal})) == {
+            ("signal", "Invalid")
+        }
     world.act(vm, "kill", signal="usr1")
     assert world.node.did("machine_kill")[-1]["signal"] == "USR1"
 
@@ -175,7 +181,9 @@ def test_a_failed_rename_frees_the_name(world):
 
 def test_growing_beyond_the_server(world):
     vm = world.create()
-    assert errors(world.http.post(f"/vms/{vm['uuid']}?action=update", json={"ram": 90000})) == {("ram", "InsufficientCapacity")}
+    assert errors(world.http.post(f"/vms/{vm['uuid']}?action=update", json={"ram": 90000})) == {
+        ("ram", "InsufficientCapacity")
+    }
     assert world.act(vm, "update", ram=2048)["execution"] == "succeeded"
     assert world.vmapi.vm(vm["uuid"])["max_physical_memory"] == 2048
 
