@@ -5,6 +5,7 @@ Docker: POST /containers/{id}/attach   SDC: CNAPI docker-exec {AttachConsole: tr
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -13,12 +14,13 @@ from gevent.event import AsyncResult, Event
 
 from datacenter.node.client import CONNECT_WITHIN, Client, rendezvous
 from datacenter.node.console import Console
+from datacenter.node.ending import Ending
 from datacenter.node.frames import DETACH, RESIZE, STDERR, STDIN, STDIN_EOF, STDOUT, Asked, Framing, ProtocolError
 from datacenter.node.relay import Packets, relay
 from datacenter.node.replay import log_size, replay
 from datacenter.node.tasks import TaskError
 from datacenter.node.terminal import resize_console, unpack_size
-from datacenter.node.zone import Zone
+from datacenter.node.zone import Hook, Zone
 
 BOOT_WITHIN = 60.0
 EXIT_WITHIN = 30.0
@@ -41,17 +43,23 @@ class Attachment:
         self.logs = bool(command.get("Logs"))
         kinds = {STDOUT: command.get("AttachStdout", True), STDERR: command.get("AttachStderr", True)}
         self.wanted = frozenset(kind for kind, asked in kinds.items() if asked)
+        self.was_running = zone.running
         self.hooked: AsyncResult[Console] = AsyncResult()
         self.connected = Event()
+        self.given_up = Event()
+        """The zone did not start, or no client came."""
+        self._ending: Ending | None = None
         self._detached = False
         self._log_known = (0, 0)
 
     def hook(self, zone: Zone) -> None:
         """Connect to the console of a container that runs, or exists and is about to start."""
         before = log_size(zone)
+        self._ending = Ending(zone)
         try:
             console = Console.connect(zone.attach_socket)
-        except OSError as error:
+        except OSError as error:  # its conmon ended a moment ago
+            self._log_known = (log_size(zone),) * 2
             self.hooked.set_exception(error)
         else:
             self._log_known = (before, log_size(zone))
@@ -67,41 +75,56 @@ class Attachment:
         client = Client(connection, self.framing)
         self.connected.set()
         reading = gevent.spawn(self._read, client)
-        gevent.wait([self.hooked, self.zone.started, client.left], count=1)
-        if not self.hooked.ready() and self.zone.running:
-            self.hook(self.zone)
+        if not self.was_running:
+            gevent.wait([self.hooked, self.zone.started, self.given_up, client.left], count=1)
         code = None
-        if self.hooked.ready():
-            try:
-                code = self._stream(client, self.hooked.get())
-            except OSError as error:
-                client.output(STDERR, f"console: {error.strerror}\n".encode())
+        if not client.left.is_set():
+            if not self.hooked.ready():
+                self.hook(self.zone)
+            code = self._stream(client)
         reading.kill()
         self.abandon()
         client.end(code)
 
+    def wait_for_start(self, hook: Hook) -> None:
+        """Have ``hook`` called when the zone is about to start, and know when it will not."""
+        self.zone.before_start.append(hook)
+        self.zone.not_started.append(self._give_up)
+
+    def _give_up(self, _: Zone) -> None:
+        self.given_up.set()
+
     def abandon(self) -> None:
         """Let go of the zone, as when no client came."""
-        for hook in (self.hook, self.hook_and_hold):
-            if hook in self.zone.before_start:
-                self.zone.before_start.remove(hook)
+        self.given_up.set()
+        self.zone.before_start[:] = [
+            hook for hook in self.zone.before_start if hook not in (self.hook, self.hook_and_hold)
+        ]
+        self.zone.not_started[:] = [hook for hook in self.zone.not_started if hook != self._give_up]
+        if self._ending is not None:
+            self._ending.forget()
         if self.hooked.ready() and self.hooked.successful():
             self.hooked.get().close()
 
-    def _stream(self, client: Client, console: Console) -> int | None:
+    def _stream(self, client: Client) -> int | None:
         """Pass the output on; the exit code when the container ended, None when the client left before."""
+        console = self.hooked.get() if self.hooked.successful() else None
         if self.logs:
             replay(self.zone, client, console, self.wanted, self._log_known)
-        if not self.streaming:
-            return None
+        if console is None or not self.streaming:
+            return self._exit_code() if self.streaming else None
         output = gevent.spawn(_pass_on, console.output(self.wanted), client)
         gevent.wait([output, client.left], count=1)
         if output.ready():
-            self.zone.ended.wait(EXIT_WITHIN)
-            return self.zone.exit_status
+            return self._exit_code()
         if not self._must_stay():
             output.kill()
         return None
+
+    def _exit_code(self) -> int | None:
+        assert self._ending is not None
+        self._ending.seen.wait(EXIT_WITHIN)
+        return self._ending.code
 
     def _must_stay(self) -> bool:
         """Whether our going would close the container's stdin though no client who had it went.
@@ -113,16 +136,18 @@ class Attachment:
     def _read(self, client: Client) -> None:
         try:
             for asked in client.events():
+                if asked.kind == DETACH:
+                    self._detached = True
+                    client.left.set()
+                    return
                 self._do(asked, client, self.hooked.get())
         except (ProtocolError, OSError):
             client.left.set()
 
     def _do(self, asked: Asked, client: Client, console: Console) -> None:
-        if asked.kind == DETACH:
-            self._detached = True
-            client.left.set()
-        elif asked.kind == RESIZE:
-            resize_console(self.zone, *unpack_size(asked.data))
+        if asked.kind == RESIZE:
+            with suppress(TaskError):  # it ended just now
+                resize_console(self.zone, *unpack_size(asked.data))
         elif asked.kind == STDIN and self.stdin:
             console.write(asked.data)
         elif asked.kind == STDIN_EOF and self.stdin:
@@ -148,11 +173,11 @@ def attach(zone: Zone, command: dict[str, Any], framing: Framing) -> int:
     if zone.running:
         return rendezvous(session.serve, session.abandon)
     if framing.binary:
-        zone.before_start.append(session.hook)
+        session.wait_for_start(session.hook)
         return rendezvous(session.serve, session.abandon)
-    zone.before_start.append(session.hook_and_hold)
-    gevent.wait([session.hooked, zone.started], timeout=BOOT_WITHIN, count=1)
+    session.wait_for_start(session.hook_and_hold)
+    gevent.wait([session.hooked, zone.started, session.given_up], timeout=BOOT_WITHIN, count=1)
     if not session.hooked.ready() and not zone.running:
         session.abandon()
-        raise TaskError("VmNotRunning", f"VM {zone.uuid} did not start within {BOOT_WITHIN:.0f} seconds")
+        raise TaskError("VmNotRunning", f"VM {zone.uuid} did not start")
     return rendezvous(session.serve, session.abandon)

@@ -43,7 +43,7 @@ def _argv(zone: Zone, home: Home, runtime: Runtime) -> list[str]:
         argv.append(f"--log-size-max={limit}")
     if zone.open_stdin:
         argv.append("-i")
-        if not zone.stdin_once:
+        if zone.tty or not zone.stdin_once:
             argv.append("--leave-stdin-open")
     if zone.tty:
         argv.append("-t")

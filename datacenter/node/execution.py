@@ -38,8 +38,6 @@ class Execution:
         self.zone = zone
         self.id: str = command.get("ExecId") or os.urandom(32).hex()
         self.terminal = bool(command.get("Tty"))
-        self.pid = 0
-        """The process as the host sees it; 0 before it runs."""
         self.code: int | None = None
         self.ended_at: float | None = None
         """Monotonic seconds."""
@@ -49,6 +47,14 @@ class Execution:
         self._process: spawn.Process | None = None
         self._io: ExecIo | None = None
         self._size: tuple[int, int] | None = None
+        self._pid = 0
+
+    @property
+    def pid(self) -> int:
+        """The process as the host sees it; 0 as long as it doesn't run, since only then the runtime tells it."""
+        if not self._pid:
+            self._pid = conmon.pid_in(self._folder / "pid") or 0
+        return self._pid
 
     @property
     def running(self) -> bool:
@@ -90,12 +96,9 @@ class Execution:
             self._end(failure.code)
             raise
         finishing = gevent.spawn(self._finish, sources, None)
-        while not self._has_started():
-            finishing.join(timeout=STARTED_POLL)
-            if finishing.ready():
-                if finishing.value is not None:
-                    raise finishing.value
-                return
+        self._wait_started()
+        if not self.pid:
+            raise finishing.get() or ExecFailure("the process ended before it was seen")
 
     def _start(self) -> list[Stream]:
         """Start the runtime; the process's outputs. Raises ExecFailure."""
@@ -128,15 +131,9 @@ class Execution:
         code = self._process.wait()
         gevent.joinall(passing, timeout=OUTPUT_WITHIN)
         gevent.killall(passing)
-        failure = None if code == 0 or self._has_started() else self._failure()
+        failure = None if code == 0 or self.pid else self._failure()
         self._end(code if failure is None else failure.code)
         return failure
-
-    def _has_started(self) -> bool:
-        """Whether the process runs or ran: only then the runtime writes down its pid."""
-        if not self.pid:
-            self.pid = conmon.pid_in(self._folder / "pid") or 0
-        return bool(self.pid)
 
     def _failure(self) -> ExecFailure:
         """The runtime's last words, for what was not foreseen before it was started."""
@@ -156,10 +153,20 @@ class Execution:
             for asked in client.events():
                 self._do(asked, client)
         except ProtocolError:
-            if self._has_started():
-                with suppress(ProcessLookupError):
-                    os.kill(self.pid, signal.SIGKILL)
+            self._kill()
             client.left.set()
+
+    def _wait_started(self) -> None:
+        """Wait until the process runs or never will."""
+        assert self._process is not None
+        while not self.pid and not self._process.done.wait(STARTED_POLL):
+            pass
+
+    def _kill(self) -> None:
+        self._wait_started()
+        if self.running and self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     def _do(self, asked: Asked, client: Client) -> None:
         if self._io is None:

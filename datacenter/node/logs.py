@@ -17,6 +17,7 @@ from gevent import get_hub, socket
 from gevent.event import Event
 
 from datacenter.node.client import Client, rendezvous
+from datacenter.node.ending import Ending
 from datacenter.node.frames import DETACH, STDERR, STDIN_EOF, STDOUT, Framing, ProtocolError
 from datacenter.node.logfile import Bound, LineMaker, LogFile
 from datacenter.node.tasks import TaskError
@@ -144,10 +145,10 @@ def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenl
     maker = query.maker()
     reader = LogReader(zone.log_path, query)
     try:
-        with _changes(zone) as changed:
+        with _changes(zone) as (changed, ending):
             while True:
                 changed.clear()
-                last = zone.ended.is_set() or not query.follow
+                last = ending.seen.is_set() or not query.follow
                 for block in reader.blocks():
                     client.lines(maker.feed(block))
                     gevent.sleep(0)  # a long log of which little is wanted must not hold the others up
@@ -161,20 +162,16 @@ def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenl
 
 
 @contextmanager
-def _changes(zone: Zone) -> Iterator[Event]:
+def _changes(zone: Zone) -> Iterator[tuple[Event, Ending]]:
     """An event set when the log's file changes or the zone ends; the loop's one inotify serves all followers."""
     changed = Event()
-
-    def wake(*_: Any) -> None:
-        changed.set()
-
+    ending = Ending(zone, wake=changed)
     watcher = get_hub().loop.stat(str(zone.log_path), 0)
-    watcher.start(wake)
-    zone.ended.rawlink(wake)
+    watcher.start(changed.set)
     try:
-        yield changed
+        yield changed, ending
     finally:
-        zone.ended.unlink(wake)
+        ending.forget()
         watcher.stop()
         watcher.close()
 

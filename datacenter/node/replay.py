@@ -18,7 +18,7 @@ def log_size(zone: Zone) -> int:
         return 0
 
 
-def replay(zone: Zone, client: Client, console: Console, wanted: frozenset[int], known: tuple[int, int]) -> None:
+def replay(zone: Zone, client: Client, console: Console | None, wanted: frozenset[int], known: tuple[int, int]) -> None:
     """Send the log up to where the console's output begins.
 
     ``known`` are the log's sizes just before and after the console was connected. What conmon logged in between
@@ -37,7 +37,8 @@ def replay(zone: Zone, client: Client, console: Console, wanted: frozenset[int],
         runs = [run for block in log.blocks(end=doubtful) for run in maker.feed(block)]
     runs += maker.rest()
     for kind, lines in runs:
-        client.output(kind, cut_overlap(b"".join(lines), console.peek(kind)))
+        live = console.peek(kind) if console is not None else b""
+        client.output(kind, cut_overlap(b"".join(lines), live))
 
 
 def cut_overlap(logged: bytes, live: bytes) -> bytes:
