@@ -7,7 +7,7 @@ fields are gone in the child.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +20,12 @@ def spawn(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
 
     The caller owns the greenlet and must join or kill it; a ``Crew`` does so by itself.
     """
-    return gevent.spawn(copy_context().run, function, *args, **kwargs)
+    return gevent.spawn(_run, copy_context(), function, args, kwargs)
+
+
+def _run(context: Context, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    # a greenlet without a single Python frame (builtin upon builtin) crashes the interpreter
+    return context.run(function, *args, **kwargs)
 
 
 class Crew:
