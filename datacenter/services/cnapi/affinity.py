@@ -35,8 +35,7 @@ class Rule:
     @classmethod
     def read(cls, payload: Any) -> Rule:
         """Take a rule in the form of a provisioning payload. Raises ValueError."""
-        if not isinstance(payload, dict):
-            raise ValueError("an affinity rule is an object")
+        payload = payload if isinstance(payload, dict) else {}
         key, operator, value = payload.get("key"), payload.get("operator"), payload.get("value")
         if (
             not isinstance(key, str)

@@ -69,7 +69,7 @@ class Servers:
             "system_type": sysinfo.get("System Type", ""),
             "ram": int(sysinfo.get("MiB of Memory", 0)),
             "setup": str(sysinfo.get("Setup", "true")) == "true",
-            "last_boot": sysinfo.get("Boot Time", known["last_boot"]),
+            "last_boot": _boot_time(sysinfo) or known["last_boot"],
             "agents": sysinfo.get("SDC Agents", []),
         }
         self._docs.put(uuid, {**known, **changes})
@@ -183,6 +183,12 @@ class Servers:
 
 def _disk_mib(sysinfo: Doc) -> int:
     return int(float(sysinfo.get("Zpool Size in GiB", 0)) * GIB_IN_MIB)
+
+
+def _boot_time(sysinfo: Doc) -> str | None:
+    """When the server booted, which its sysinfo tells in epoch seconds."""
+    text = str(sysinfo.get("Boot Time", ""))
+    return iso(int(text)) if text.isdecimal() else None
 
 
 def _mini(vm: Doc) -> Doc:
