@@ -95,7 +95,9 @@ def plan_linux(body: ContainerCreate, image: dict[str, Any], *, supported: bool,
     for name, value in _asked(body.HostConfig):
         if supported:
             plan.options[_KEYS[name]] = value
-        elif name != "Memory":  # the package stands for it
+        elif name == "Memory":
+            plan.ignored.add(name)  # no warning: the package stands for it
+        else:
             plan.ignore(name)
     _security(plan, body.HostConfig.SecurityOpt, supported=supported)
     _process(plan, body, image, supported=supported)

@@ -28,8 +28,7 @@ from translators.labels import Tag
 Payload = dict[str, Any]
 
 _KEPT_ELSEWHERE = frozenset({
-    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "Binds", "Mounts", "VolumesFrom", "ExtraHosts",
-    "Runtime", "ConsoleSize",
+    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "Binds", "VolumesFrom", "ExtraHosts", "Runtime",
 })  # fmt: skip
 _BOOLEANS = {
     "docker:tty": "Tty",

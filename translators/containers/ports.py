@@ -125,19 +125,25 @@ def _port_list(pieces: list[str], version: int) -> str:
     return f"({' AND '.join(f'PORT {piece}' for piece in pieces)})"
 
 
-def published_by(rule: Mapping[str, object], vm_uuid: str) -> set[Port]:
-    """Return the ports of a VM that a firewall rule opens to everybody; none when it does something else."""
-    parsed = _parsed(rule)
-    if parsed is None or rule.get("enabled") is False or parsed.action != "allow" or parsed.protocol not in PROTOCOLS:
-        return set()
-    if Target("any") not in parsed.sources or Target("vm", vm_uuid) not in parsed.destinations:
-        return set()
-    return {
-        (parsed.protocol, number)
-        for ports in parsed.matches
-        if isinstance(ports, firewall.Ports)
-        for number in range(ports.first, ports.last + 1)
-    }
+def published_by(rules: Iterable[Mapping[str, object]]) -> dict[str, set[Port]]:
+    """Return, by VM, the ports that firewall rules open to everybody; other rules open none."""
+    open_ports: dict[str, set[Port]] = {}
+    for rule in rules:
+        parsed = _parsed(rule)
+        if parsed is None or rule.get("enabled") is False or Target("any") not in parsed.sources:
+            continue
+        if parsed.action != "allow" or parsed.protocol not in PROTOCOLS:
+            continue
+        numbers = {
+            (parsed.protocol, number)
+            for ports in parsed.matches
+            if isinstance(ports, firewall.Ports)
+            for number in range(ports.first, ports.last + 1)
+        }
+        for target in parsed.destinations:
+            if target.kind == "vm":
+                open_ports.setdefault(target.name, set()).update(numbers)
+    return open_ports
 
 
 def only_about(rule: Mapping[str, object], vm_uuid: str) -> bool:

@@ -1,0 +1,65 @@
+"""Containers: made, looked at, driven, waited for, removed."""
+
+from __future__ import annotations
+
+from gateway.blueprints.binding import Resource
+from gateway.call import Call, Reply, StreamReply
+from translators.containers import create, inspect, lifecycle, listing, removal, top, wait
+from translators.containers.model import ContainerCreate
+
+containers = Resource("containers")
+
+
+@containers.handles("container.create", model=ContainerCreate)
+def container_create(call: Call) -> Reply:
+    return Reply(status=201, body=create.create(call, call.body, call.arg("name")))
+
+
+@containers.handles("container.list")
+def container_list(call: Call) -> Reply:
+    return Reply(body=listing.list_containers(call))
+
+
+@containers.handles("container.inspect")
+def container_inspect(call: Call) -> Reply:
+    return Reply(body=inspect.inspect(call, call.target["id"]))
+
+
+@containers.handles("container.top")
+def container_top(call: Call) -> Reply:
+    return Reply(body=top.top(call, call.target["id"]))
+
+
+@containers.handles("container.start")
+def container_start(call: Call) -> None:
+    lifecycle.start(call, call.target["id"])
+
+
+@containers.handles("container.stop")
+def container_stop(call: Call) -> None:
+    lifecycle.stop(call, call.target["id"])
+
+
+@containers.handles("container.restart")
+def container_restart(call: Call) -> None:
+    lifecycle.restart(call, call.target["id"])
+
+
+@containers.handles("container.kill")
+def container_kill(call: Call) -> None:
+    lifecycle.kill(call, call.target["id"])
+
+
+@containers.handles("container.rename")
+def container_rename(call: Call) -> None:
+    lifecycle.rename(call, call.target["id"])
+
+
+@containers.handles("container.wait")
+def container_wait(call: Call) -> Reply:
+    return StreamReply(items=wait.wait(call, call.target["id"]))
+
+
+@containers.handles("container.remove")
+def container_remove(call: Call) -> None:
+    removal.remove(call, call.target["id"])

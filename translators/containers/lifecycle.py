@@ -1,0 +1,177 @@
+"""Start, stop, restart, kill, rename: each a job, each refused or answered 304 where Docker does so."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from gateway.call import Call
+from gateway.errors import Conflict, InvalidParameter, NotModified
+from sdc.errors import SdcError
+from translators.containers.lookup import docker_id, find_container, mine
+from translators.containers.states import command_words, is_running, linux_options, status
+from translators.containers.vmfeed import feed_of
+from translators.errors import explain, init_failure, speaking_docker
+from translators.ids import container_name
+from translators.jobs import run_job
+from translators.names import check_name, name_conflict
+from translators.process_signals import check_signal
+
+Vm = dict[str, Any]
+
+DEFAULT_STOP_SECONDS = 10
+KILL_PATIENCE = 10.0
+"""Seconds that a killed container is waited for, so that a client sees it stopped at once."""
+
+
+def start(call: Call, ref: str) -> None:
+    """Start a container and wait until its process runs.
+
+    Starting a running container is no error for SDC but is 304 for Docker, so it raises NotModified. A program
+    that cannot be run is an InvalidParameter whose words the CLI turns into exit code 126 or 127.
+
+    Docker: POST /containers/{id}/start   SDC: VMAPI POST /vms/:uuid?action=start
+    """
+    vm = find_container(call, ref)
+    _refuse_unmade(vm, "start")
+    if is_running(vm):
+        raise NotModified("container already started")
+    _run(call, vm, "start", "problem starting container", idempotent=True)
+
+
+def stop(call: Call, ref: str) -> None:
+    """Stop a container: ask its process to end, and kill it after ``t`` seconds; a negative ``t`` waits for ever.
+
+    Docker: POST /containers/{id}/stop   SDC: VMAPI POST /vms/:uuid?action=stop
+    """
+    seconds, signal = _timeout(call), _asked_signal(call)
+    vm = find_container(call, ref)
+    _refuse_unmade(vm, "stop")
+    if not is_running(vm):
+        raise NotModified("container already stopped")
+    _stop(call, vm, _stop_seconds(vm, seconds), signal)
+
+
+def restart(call: Call, ref: str) -> None:
+    """Stop a container as ``stop`` does and start it again; one that does not run is only started.
+
+    Docker: POST /containers/{id}/restart   SDC: VMAPI POST /vms/:uuid?action=reboot
+    """
+    seconds, signal = _timeout(call), _asked_signal(call)
+    vm = find_container(call, ref)
+    _refuse_unmade(vm, "restart")
+    doing = "problem restarting container"
+    if is_running(vm) and not signal:
+        _run(call, vm, "reboot", doing, timeout=_stop_seconds(vm, seconds), idempotent=True)
+        return
+    if is_running(vm):
+        _stop(call, vm, _stop_seconds(vm, seconds), signal)
+    _run(call, vm, "start", doing, idempotent=True)
+
+
+def kill(call: Call, ref: str) -> None:
+    """Send a signal, SIGKILL unless told otherwise. After a SIGKILL the container's end is waited for.
+
+    Docker: POST /containers/{id}/kill   SDC: VMAPI POST /vms/:uuid?action=kill
+    """
+    signal = check_signal(call.arg("signal") or "SIGKILL")
+    vm = find_container(call, ref)
+    if not is_running(vm):
+        raise Conflict(f"cannot kill container: {ref}: container {docker_id(vm)} is not running")
+    _kill(call, vm, signal)
+    if signal == "SIGKILL":
+        _await_end(call, vm, KILL_PATIENCE)
+
+
+def rename(call: Call, ref: str) -> None:
+    """Give a container another name.
+
+    Docker: POST /containers/{id}/rename   SDC: VMAPI POST /vms/:uuid?action=update
+    """
+    vm = find_container(call, ref)
+    if not call.arg("name"):
+        raise InvalidParameter("Neither old nor new names may be empty")
+    name = check_name(call.arg("name"))
+    if name == vm.get("alias"):
+        raise InvalidParameter("Renaming a container with the same name as its current name")
+    doing = "problem renaming container"
+    with speaking_docker(doing):
+        holders = call.services.vmapi.list_vms(predicate=mine(call.owner.uuid, {"eq": ["alias", name]}))
+    if holders:
+        raise name_conflict(name, docker_id(holders[0]))
+    try:
+        run_job(call, vm["uuid"], "update", lambda: _act(call, vm, "update", alias=name))
+    except SdcError as error:
+        if "alias" in error.field_errors("Duplicate"):
+            raise name_conflict(name, "") from error
+        raise explain(error, doing) from error
+
+
+def _act(call: Call, vm: Vm, action: str, **parameters: Any) -> str:
+    return call.services.vmapi.act(vm["uuid"], action, vm["owner_uuid"], **parameters)
+
+
+def _run(call: Call, vm: Vm, action: str, doing: str, **parameters: Any) -> None:
+    """Run an action's job; explain a process that would not start."""
+    try:
+        run_job(call, vm["uuid"], action, lambda: _act(call, vm, action, **parameters))
+    except SdcError as error:
+        program = next(iter(command_words(vm)), "")
+        raise init_failure(error, program) or explain(error, doing) from error
+
+
+def _stop(call: Call, vm: Vm, seconds: int, signal: str) -> None:
+    """Stop by VMAPI's own action, or with a signal of the caller's choice and then by force."""
+    doing = "problem stopping container"
+    if signal:
+        _kill(call, vm, signal)
+        if _await_end(call, vm, seconds if seconds >= 0 else call.config.job_timeout):
+            return
+        seconds = 0
+    _run(call, vm, "stop", doing, timeout=seconds, idempotent=True)
+
+
+def _kill(call: Call, vm: Vm, signal: str) -> None:
+    try:
+        run_job(call, vm["uuid"], "kill", lambda: _act(call, vm, "kill", signal=signal, idempotent=True))
+    except SdcError as error:
+        if error.code == "ValidationFailed" and any(item.get("field") == "signal" for item in error.errors):
+            raise InvalidParameter(f"invalid signal: {signal}") from error
+        raise explain(error, "problem sending signal to container") from error
+
+
+def _await_end(call: Call, vm: Vm, seconds: float) -> bool:
+    """Wait until the container has ended; False when it has not after ``seconds``."""
+    end = time.monotonic() + call.remaining(seconds)
+    with feed_of(call.services.vmapi).watch(vm["uuid"]) as watch, speaking_docker("problem waiting for container"):
+        return any(not is_running(seen) for seen in watch.changes(until=end))
+
+
+def _refuse_unmade(vm: Vm, verb: str) -> None:
+    if vm["state"] == "provisioning":
+        raise Conflict(f"cannot {verb} container: {container_name(vm)}: it is still being created")
+    if status(vm) == "dead":
+        raise Conflict(f"cannot {verb} container: {container_name(vm)}: its compute node is out of reach")
+
+
+def _timeout(call: Call) -> int | None:
+    """Read ``t`` in seconds. Raises InvalidParameter."""
+    text = call.arg("t")
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidParameter(f'invalid value for "t": {text}: must be a number of seconds') from error
+
+
+def _asked_signal(call: Call) -> str:
+    text = call.arg("signal")
+    return check_signal(text) if text else ""
+
+
+def _stop_seconds(vm: Vm, asked: int | None) -> int:
+    """Choose the grace period: the request's, the container's own, Docker's ten seconds."""
+    if asked is not None:
+        return asked
+    return int(linux_options(vm).get("StopTimeout", DEFAULT_STOP_SECONDS))

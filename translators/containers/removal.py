@@ -1,0 +1,78 @@
+"""Remove containers, with what was made for them alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.call import Call
+from gateway.errors import Conflict
+from translators.containers.firewall import remove_rules
+from translators.containers.lookup import find_container
+from translators.containers.states import is_running
+from translators.containers.volumes import is_own_volume
+from translators.errors import speaking_docker
+from translators.ids import container_name
+from translators.jobs import run_job
+
+Vm = dict[str, Any]
+
+_removing: set[str] = set()
+"""VMs that this worker is removing; another worker's are destroyed for VMAPI, so not found, almost at once."""
+
+
+def remove(call: Call, ref: str) -> None:
+    """Remove a container for good: its process when ``force`` is given, its volumes and its own firewall rules.
+
+    Anonymous volumes are in the VM and always die with it, with or without ``v``. Raises Conflict while it runs,
+    while it is being made, and while others mount its volumes.
+
+    Docker: DELETE /containers/{id}   SDC: VMAPI DELETE /vms/:uuid, FWAPI DELETE /rules/:uuid
+    """
+    if call.flag("link"):
+        raise Conflict("Conflict, cannot remove the default link name of the container")
+    vm = find_container(call, ref)
+    name = container_name(vm)
+    if is_being_removed(vm):
+        raise Conflict(f"removal of container {ref} is already in progress")
+    if vm["state"] == "provisioning":
+        raise Conflict(f'cannot remove container "{name}": container is still being created')
+    if is_running(vm) and not call.flag("force"):
+        raise Conflict(
+            f'cannot remove container "{name}": container is running: '
+            "stop the container before removing or force remove"
+        )
+    destroy(call, vm)
+
+
+def destroy(call: Call, vm: Vm) -> None:
+    """Have a VM destroyed and delete the firewall rules about it. Raises Conflict while others use its volumes."""
+    _refuse_if_shared(call, vm)
+    _removing.add(vm["uuid"])
+    try:
+        with speaking_docker("problem removing container"):
+            run_job(call, vm["uuid"], "destroy", lambda: call.services.vmapi.delete_vm(vm["uuid"], vm["owner_uuid"]))
+        remove_rules(call.services.fwapi, vm)
+    finally:
+        _removing.discard(vm["uuid"])
+
+
+def is_being_removed(vm: Vm) -> bool:
+    return vm["uuid"] in _removing
+
+
+def _refuse_if_shared(call: Call, vm: Vm) -> None:
+    """Refuse while other VMs of the account, on the same server, mount a volume of this one."""
+    sources = {entry["source"] for entry in vm.get("filesystems") or [] if is_own_volume(vm, entry)}
+    if not sources:
+        return
+    beside = {"docker": "true", "owner_uuid": vm["owner_uuid"], "server_uuid": vm["server_uuid"], "state": "active"}
+    with speaking_docker("problem removing container"):
+        others = call.services.vmapi.list_vms(**beside)
+    users = [
+        container_name(other).removeprefix("/")
+        for other in others
+        if other["uuid"] != vm["uuid"] and sources & {entry["source"] for entry in other.get("filesystems") or []}
+    ]
+    if users:
+        name = container_name(vm).removeprefix("/")
+        raise Conflict(f"Error deleting container: {name} is sharing its volume(s) with {', '.join(sorted(users))}.")
