@@ -97,11 +97,13 @@ class Quota(Middleware):
 
     def _machines(self, call: Call, limits: list[Limit], earlier: Iterable[Machine]) -> list[Machine]:
         """List the account's VMs, and those that earlier creates are still making and VMAPI does not list yet."""
-        fields = {"uuid", "ram", "quota", "brand", "image_uuid"}
         checked = [limit for limit in limits if not limit.unconditional]
-        if any(limit.check == "image" for limit in checked):
-            fields.add("internal_metadata")
-        vms = call.services.vmapi.list_vms(owner_uuid=call.owner.uuid, state="active", fields=",".join(sorted(fields)))
+        by_image = any(limit.check in _IMAGE_FILTERS for limit in checked)
+        vms = call.services.vmapi.list_vms(
+            owner_uuid=call.owner.uuid,
+            state="active",
+            fields=None if by_image else "brand,quota,ram,uuid",  # VMAPI refuses to list image_uuid by name
+        )
         manifests: dict[str, dict[str, Any]] = {}
         for limit in checked:
             if limit.check in _IMAGE_FILTERS:
