@@ -11,6 +11,7 @@ from gevent.socket import wait_read
 
 from datacenter.node import syscalls
 
+UUID_LENGTH = 36
 UNKNOWN_EXIT = 255
 """What conmon's own death leaves us with."""
 
@@ -36,7 +37,7 @@ class Exits:
     def look(self) -> None:
         """Take every complete exit file."""
         for entry in self._folder.iterdir():
-            code = self._code(entry)
+            code = self._code(entry) if len(entry.name) == UUID_LENGTH else None  # not yet renamed: longer
             if code is not None:
                 entry.unlink(missing_ok=True)
                 self._ended(entry.name, code)

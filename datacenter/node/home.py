@@ -86,7 +86,7 @@ class Home:
                 raise OSError(f"{self.pin} holds no mount namespace")
         if _is_hybrid():
             syscalls.unmount(UNIFIED)
-        if not self.root.is_mount():
+        if not syscalls.is_mounted(self.root):
             syscalls.bind(self.real, self.root)
         self.make_folders()
 
@@ -108,7 +108,7 @@ class Home:
     def _make_namespace(self) -> None:
         folder = self.pin.parent
         folder.mkdir(exist_ok=True)
-        if not folder.is_mount():
+        if not syscalls.is_mounted(folder):
             syscalls.bind(folder, folder)
             syscalls.mount("", folder, flags=syscalls.MS_PRIVATE)  # a namespace can't be pinned on a shared mount
         self.pin.touch()
@@ -117,16 +117,12 @@ class Home:
     def leave_nothing(self) -> None:
         """Drop the namespace with all mounts in it. For the host side, when no container runs any more."""
         for mounted in (self.pin, self.pin.parent):
-            if mounted.is_mount() or mounted == self.pin:
-                try:
-                    syscalls.unmount(mounted)
-                except OSError as error:
-                    if error.errno not in {errno.EINVAL, errno.ENOENT}:
-                        raise
+            while syscalls.is_mounted(mounted):
+                syscalls.unmount(mounted)
         if self.root.is_dir():
             self.root.rmdir()
 
 
 def _is_hybrid() -> bool:
     """Whether cgroup v1 controllers are in use beside a mounted v2 tree that still owns some controller."""
-    return UNIFIED.is_mount() and bool((UNIFIED / "cgroup.controllers").read_text().strip())
+    return syscalls.is_mounted(UNIFIED) and bool((UNIFIED / "cgroup.controllers").read_text().strip())

@@ -14,7 +14,7 @@ from gevent.lock import RLock
 
 from datacenter.images.unpack import LayerError, unpack_layer
 from datacenter.node.home import Home
-from datacenter.node.http import Service, ServiceError
+from datacenter.node.service import Service, ServiceError
 from datacenter.node.tasks import TaskError
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 
 from datacenter.node.home import Home
-from datacenter.node.http import Service, ServiceError
+from datacenter.node.service import Service, ServiceError
 from datacenter.node.sysinfo import sysinfo
 
 HEARTBEAT = 5.0

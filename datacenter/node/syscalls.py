@@ -55,3 +55,10 @@ def inotify(folder: Path, mask: int) -> int:
     fd = _checked(_libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "inotify_init1")
     _checked(_libc.inotify_add_watch(fd, str(folder).encode(), ctypes.c_uint32(mask)), str(folder))
     return fd
+
+
+def is_mounted(path: Path) -> bool:
+    """Whether something is mounted here; Path.is_mount can't tell for a bind mount of the same file system."""
+    wanted = str(path).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
+    with Path("/proc/self/mountinfo").open() as lines:
+        return any(line.split(" ", 5)[4] == wanted for line in lines)
