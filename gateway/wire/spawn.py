@@ -24,7 +24,7 @@ def spawn(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
 
 
 def _run(context: Context, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    # a greenlet without a single Python frame (builtin upon builtin) crashes the interpreter
+    # without this Python frame a builtin under Context.run crashes the interpreter when it is killed
     return context.run(function, *args, **kwargs)
 
 

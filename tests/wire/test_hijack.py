@@ -5,7 +5,6 @@ import threading
 
 import pytest
 from OpenSSL import SSL
-
 from wire_client import Client, Live
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}

@@ -8,8 +8,8 @@ import time
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from live_server import start, stop
 from OpenSSL import SSL
-
 from wire_client import Live, client_context, make_identity
 
 
@@ -220,6 +220,25 @@ def test_a_stream_ends_when_its_client_is_cut_off_without_a_goodbye(live: Live):
     client.sock.close()
     with live.unix() as other:
         assert json.loads(other.get("/left/cut").body) is True
+
+
+def test_a_shortcut_answers_before_the_application(connect):
+    with connect() as client:
+        assert client.get("/short").body == b"quick"
+        assert client.request("POST", "/short").status == 404
+        reply = client.request("GET", "/short", {"Connection": "close"})
+        assert reply.body == b"quick"
+        assert client.recv() == b""
+
+
+def test_a_worker_that_stops_lets_go_of_connections_at_rest(tmp_path):
+    """They would keep it for the 75 seconds that a connection may rest."""
+    make_identity(tmp_path)
+    live, process = start(tmp_path)
+    with live.tls() as resting:
+        assert resting.get("/_ping").body == b"OK"
+        assert stop(process) == 0
+        assert resting.recv() == b""
 
 
 def test_replies_leave_without_waiting_for_acknowledgements(live: Live):
