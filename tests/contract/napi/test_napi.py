@@ -1,0 +1,440 @@
+"""NAPI against what the real one was seen to answer."""
+
+from __future__ import annotations
+
+import uuid
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+OWNER = "5d3e8ac6-2b41-4d4d-9f0d-3b6f0b6f2a11"
+VM = "c0a80164-1111-4aaa-8bbb-0123456789ab"
+CN = "44454c4c-5300-1057-804e-b5c04f445a31"
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
+NETWORK_KEYS = (
+    "family mtu nic_tag name provision_end_ip provision_start_ip subnet uuid vlan_id resolvers gateway netmask"
+).split()
+NIC_KEYS = (
+    "belongs_to_type belongs_to_uuid mac owner_uuid primary state created_timestamp modified_timestamp ip gateway mtu "
+    "netmask nic_tag resolvers vlan_id network_uuid"
+).split()
+FABRIC_NIC_KEYS = (
+    "belongs_to_type belongs_to_uuid mac owner_uuid primary state created_timestamp modified_timestamp ip fabric "
+    "gateway gateway_provisioned internet_nat mtu netmask nic_tag resolvers vlan_id network_uuid cn_uuid"
+).split()
+BASE = f"/fabrics/{OWNER}/vlans"
+
+
+@pytest.fixture
+def http(dc):
+    return dc.napi.app.test_client()
+
+
+@pytest.fixture
+def external(dc):
+    return dc.napi.networks(name="external")[0]
+
+
+def nic_body(**fields):
+    return {"owner_uuid": OWNER, "belongs_to_uuid": VM, "belongs_to_type": "zone", **fields}
+
+
+def errors(answer):
+    assert (answer.status_code, answer.json["code"]) == (422, "InvalidParameters"), answer.json
+    return [(error["field"], error["code"]) for error in answer.json["errors"]]
+
+
+def fabric_network(http, **fields):
+    if http.get(f"{BASE}/2").status_code == 404:
+        assert http.post(BASE, json={"vlan_id": 2, "name": "default"}).status_code == 200
+    body = {
+        "name": "default",
+        "subnet": "192.168.128.0/22",
+        "provision_start_ip": "192.168.128.5",
+        "provision_end_ip": "192.168.131.250",
+        "gateway": "192.168.128.1",
+        "resolvers": ["8.8.8.8", "8.8.4.4"],
+        "internet_nat": False,
+        **fields,
+    }
+    return http.post(f"{BASE}/2/networks", json={name: value for name, value in body.items() if value is not None})
+
+
+def test_ping(http):
+    answer = http.get("/ping")
+    config = {"fabrics_enabled": True, "subnet_alloc_enabled": True}
+    assert answer.json == {"config": config, "healthy": True, "services": {"moray": "online"}, "status": "OK"}
+    assert answer.headers["Server"] == "Triton Networking API"
+
+
+def test_a_new_data_center_has_its_tags_and_networks(dc, http):
+    tags = http.get("/nic_tags").json
+    assert [(tag["name"], tag["mtu"]) for tag in tags] == [("admin", 1500), ("external", 1500), ("sdc_overlay", 1500)]
+    assert http.get("/nic_tags/external").json == tags[1]
+    admin, external = http.get("/networks").json
+    assert admin["owner_uuids"] == [dc.mahi.admin_uuid]
+    assert list(external) == NETWORK_KEYS
+    assert external["subnet"] == "10.88.0.0/24"
+    assert http.get("/network_pools").json == []
+    assert http.get("/networks/admin").json == admin
+
+
+def test_networks_are_filtered_strictly(dc, http, external):
+    default = dc.mahi.create_account("jdoe")
+    fabric = dc.napi.ensure_default_fabric(default["uuid"])
+    mine = f"provisionable_by={default['uuid']}"
+    queries = {
+        "name=external": ["external"],
+        "name=external,admin": ["admin", "external"],
+        "name=nope": [],
+        f"provisionable_by={OWNER}": ["external"],
+        mine: ["external", "My-Fabric-Network"],
+        f"{mine}&fabric=true": ["My-Fabric-Network"],
+        f"{mine}&fabric=false": ["external"],
+        f"owner_uuid={default['uuid']}": ["My-Fabric-Network"],
+        f"uuid={external['uuid'][:8]}*": ["external"],
+        f"uuid={fabric['uuid']}": ["My-Fabric-Network"],
+        "vlan_id=2": ["My-Fabric-Network"],
+        "nic_tag=external": ["external"],
+        "family=ipv6": [],
+        "limit=1&offset=1": ["external"],
+    }
+    for query, names in queries.items():
+        assert [network["name"] for network in http.get(f"/networks?{query}").json] == names, query
+    assert errors(http.get("/networks?colour=red&x=1")) == [(["colour", "x"], "UnknownParameters")]
+    assert errors(http.get("/networks?limit=0")) == [("limit", "InvalidParameter")]
+    assert errors(http.get("/networks?limit=x&provisionable_by=me")) == [
+        ("limit", "InvalidParameter"),
+        ("provisionable_by", "InvalidParameter"),
+    ]
+
+
+def test_one_network(dc, http, external):
+    found = http.get(f"/networks/{external['uuid']}?provisionable_by={OWNER}")
+    assert found.json == external
+    assert len(found.headers["Etag"]) == 8
+    absent = http.get(f"/networks/{ABSENT}")
+    assert (absent.status_code, absent.json) == (404, {"code": "ResourceNotFound", "message": "network not found"})
+    refused = http.get(f"/networks/admin?provisionable_by={OWNER}")
+    assert (refused.status_code, refused.json["code"]) == (403, "NotAuthorized")
+    pool = http.get(f"/network_pools/{external['uuid']}")
+    assert (pool.status_code, pool.json["message"]) == (404, "network pool not found")
+
+
+def test_a_nic_gets_the_next_address(http, external):
+    first = http.post(f"/networks/{external['uuid']}/nics", json=nic_body())
+    assert first.status_code == 200
+    assert list(first.json) == NIC_KEYS
+    assert first.json["ip"] == "10.88.0.5"
+    assert first.json["mac"].startswith("90:b8:d0:")
+    assert (first.json["state"], first.json["primary"]) == ("provisioning", False)
+    assert len(first.headers["Etag"]) == 8
+    body = nic_body(network_uuid=external["uuid"], mac="90:b8:d0:11:22:33", primary=True, state="running", cn_uuid=CN)
+    second = http.post("/nics", json={**body, "nic_tags_available": ["admin", "external"]}).json
+    assert (second["ip"], second["mac"], second["primary"]) == ("10.88.0.6", "90:b8:d0:11:22:33", True)
+    assert list(second) == [*NIC_KEYS, "cn_uuid"]
+    for name in ("90:b8:d0:11:22:33", "90b8d0112233", "90-B8-D0-11-22-33"):
+        assert http.get(f"/nics/{name}").json == second
+    listed = http.get(f"/nics?owner_uuid={OWNER}&belongs_to_uuid={VM}&belongs_to_type=zone")
+    assert listed.json == [first.json, second]
+    assert http.get(f"/nics?belongs_to_uuid={ABSENT}").json == []
+    assert http.get("/nics?state=running,stopped").json == [second]
+    gone = http.delete("/nics/90b8d0112233")
+    assert (gone.status_code, gone.data) == (204, b"")
+    assert http.get("/nics/90b8d0112233").json["message"] == "nic not found"
+
+
+def test_a_nic_on_a_fabric(http):
+    network = fabric_network(http).json
+    nic = http.post(f"/networks/{network['uuid']}/nics", json=nic_body(cn_uuid=CN)).json
+    assert list(nic) == FABRIC_NIC_KEYS
+    assert (nic["ip"], nic["vlan_id"], nic["nic_tag"]) == ("192.168.128.5", 2, f"sdc_overlay/{network['vnet_id']}")
+    stranger = nic_body(owner_uuid=ABSENT)
+    assert errors(http.post(f"/networks/{network['uuid']}/nics", json=stranger)) == [("owner_uuid", "InvalidParameter")]
+    unchecked = {**stranger, "check_owner": False}
+    assert http.post(f"/networks/{network['uuid']}/nics", json=unchecked).status_code == 200
+
+
+def test_wrong_nics_are_refused_with_every_reason(http, external):
+    http.post("/nics", json=nic_body(mac="90:b8:d0:11:22:33"))
+    assert errors(http.post("/nics", json=nic_body(mac="90:b8:d0:11:22:33"))) == [("mac", "Duplicate")]
+    refused = http.post("/nics", json={"belongs_to_type": "nope", "mac": "90:b8:d0:11:22:44"})
+    assert refused.json == {
+        "code": "InvalidParameters",
+        "message": "Invalid parameters",
+        "errors": [
+            {
+                "field": "belongs_to_type",
+                "code": "InvalidParameter",
+                "message": 'must be one of: "other", "server", "zone"',
+            },
+            {"field": "belongs_to_uuid", "code": "MissingParameter", "message": "Missing parameter"},
+            {"field": "owner_uuid", "code": "MissingParameter", "message": "Missing parameter"},
+        ],
+    }
+    path = f"/networks/{external['uuid']}/nics"
+    assert errors(http.post(path, json=nic_body(ip="10.77.0.1"))) == [("ip", "InvalidParameter")]
+    assert errors(http.post(path, json=nic_body(mac="xx"))) == [("mac", "InvalidParameter")]
+    assert errors(http.post(path, json=nic_body(colour="red"))) == [(["colour"], "UnknownParameters")]
+    assert errors(http.post("/nics", json=nic_body(ip="10.88.0.9"))) == [("network_uuid", "MissingParameter")]
+    assert http.post(f"/networks/{ABSENT}/nics", json=nic_body()).status_code == 404
+
+
+def test_an_address_may_be_asked_for_and_is_given_once(http, external):
+    path = f"/networks/{external['uuid']}/nics"
+    nic = http.post(path, json=nic_body(ip="10.88.0.5")).json
+    assert nic["ip"] == "10.88.0.5"
+    assert errors(http.post(path, json=nic_body(ip="10.88.0.5"))) == [("ip", "UsedBy")]
+    assert http.post(path, json=nic_body()).json["ip"] == "10.88.0.6"
+    moved = http.put(f"/nics/{nic['mac']}", json={"ip": "10.88.0.77", "state": "running"}).json
+    assert (moved["ip"], moved["state"]) == ("10.88.0.77", "running")
+    assert http.post(path, json=nic_body(ip="10.88.0.5")).status_code == 200
+
+
+def test_one_nic_of_a_vm_is_primary(http, external):
+    path = f"/networks/{external['uuid']}/nics"
+    first, second = (http.post(path, json=nic_body(primary=True)).json for _ in range(2))
+    assert http.get(f"/nics/{first['mac']}").json["primary"] is False
+    http.put(f"/nics/{first['mac']}", json={"primary": True})
+    assert [nic["primary"] for nic in http.get(f"/nics?belongs_to_uuid={VM}").json] == [True, False]
+    assert second["primary"] is True
+
+
+def test_changes_can_be_made_conditional(http, external):
+    nic = http.post(f"/networks/{external['uuid']}/nics", json=nic_body())
+    stale = {"If-Match": "00000000"}
+    assert http.put(f"/nics/{nic.json['mac']}", json={"state": "running"}, headers=stale).status_code == 412
+    assert http.delete(f"/nics/{nic.json['mac']}", headers=stale).json["code"] == "PreconditionFailed"
+    fresh = {"If-Match": nic.headers["Etag"]}
+    assert http.put(f"/nics/{nic.json['mac']}", json={"state": "running"}, headers=fresh).status_code == 200
+
+
+def test_a_full_network_says_so(http):
+    fields = {"subnet": "192.168.128.0/29", "provision_start_ip": "192.168.128.2", "provision_end_ip": "192.168.128.4"}
+    network = fabric_network(http, **fields).json
+    path = f"/networks/{network['uuid']}/nics"
+    nics = [http.post(path, json=nic_body()).json for _ in range(3)]
+    assert [nic["ip"] for nic in nics] == ["192.168.128.2", "192.168.128.3", "192.168.128.4"]
+    full = http.post(path, json=nic_body())
+    assert full.status_code == 507
+    assert full.json == {"code": "SubnetFull", "message": "no more free IPs", "network_uuid": network["uuid"]}
+    for nic in (nics[1], nics[0]):
+        http.delete(f"/nics/{nic['mac']}")
+    assert [http.post(path, json=nic_body()).json["ip"] for _ in range(2)] == ["192.168.128.3", "192.168.128.2"]
+
+
+def test_addresses_of_a_network(dc, http, external):
+    http.post(f"/networks/{external['uuid']}/nics", json=nic_body())
+    admin = dc.mahi.admin_uuid
+    base = {"network_uuid": external["uuid"]}
+    own = {"belongs_to_type": "other", "belongs_to_uuid": admin, "owner_uuid": admin}
+    taken = {"belongs_to_type": "zone", "belongs_to_uuid": VM, "owner_uuid": OWNER}
+    assert http.get(f"/networks/{external['uuid']}/ips").json == [
+        {"ip": "10.88.0.1", **base, "reserved": True, "free": False, **own},
+        {"ip": "10.88.0.4", **base, "reserved": False, "free": True},
+        {"ip": "10.88.0.5", **base, "reserved": False, "free": False, **taken},
+        {"ip": "10.88.0.251", **base, "reserved": False, "free": True},
+        {"ip": "10.88.0.255", **base, "reserved": True, "free": False, **own},
+    ]
+    one = http.get(f"/networks/{external['uuid']}/ips/10.88.0.5").json
+    assert http.get("/search/ips?ip=10.88.0.5").json == [one]
+    assert http.get("/search/ips?ip=10.88.0.5&belongs_to_type=server").json == []
+    assert http.get(f"/networks/{external['uuid']}/ips/10.88.0.9").json["free"] is True
+    assert http.get("/search/ips?ip=1.2.3.4").status_code == 404
+    assert errors(http.get("/search/ips")) == [("ip", "MissingParameter")]
+    assert errors(http.get(f"/networks/{external['uuid']}/ips/x")) == [("ip", "InvalidParameter")]
+
+
+def test_a_reserved_address_is_only_given_to_who_asks_for_it(http, external):
+    path = f"/networks/{external['uuid']}"
+    held = http.put(f"{path}/ips/10.88.0.5", json={"reserved": True, "owner_uuid": OWNER}).json
+    assert (held["reserved"], held["free"], held["owner_uuid"]) == (True, False, OWNER)
+    assert http.post(f"{path}/nics", json=nic_body()).json["ip"] == "10.88.0.6"
+    nic = http.post(f"{path}/nics", json=nic_body(ip="10.88.0.5")).json
+    http.delete(f"/nics/{nic['mac']}")
+    assert http.get(f"{path}/ips/10.88.0.5").json["reserved"] is True
+    assert http.put(f"{path}/ips/10.88.0.5", json={"free": True}).json["free"] is True
+
+
+def test_fabric_vlans(http):
+    made = http.post(BASE, json={"vlan_id": 2, "name": "default"})
+    assert made.status_code == 200
+    assert list(made.json) == ["name", "owner_uuid", "vlan_id", "vnet_id"]
+    assert (made.json["name"], made.json["owner_uuid"], made.json["vlan_id"]) == ("default", OWNER, 2)
+    assert "Etag" in made.headers
+    assert http.get(BASE).json == [made.json]
+    assert errors(http.post(BASE, json={"vlan_id": 2, "name": "x"})) == [("vlan_id", "Duplicate")]
+    assert errors(http.post(BASE, json={"vlan_id": 4096})) == [
+        ("name", "MissingParameter"),
+        ("vlan_id", "InvalidParameter"),
+    ]
+    second = http.post(BASE, json={"vlan_id": 3, "name": "x", "description": "d"}).json
+    assert second["vnet_id"] == made.json["vnet_id"]
+    assert http.put(f"{BASE}/3", json={"name": "y"}).json == {**second, "name": "y"}
+    fabric_network(http)
+    busy = http.delete(f"{BASE}/2")
+    assert (busy.status_code, busy.json["code"], busy.json["errors"][0]["code"]) == (422, "InUse", "UsedBy")
+    assert http.delete(f"{BASE}/3").status_code == 204
+    assert http.get(f"{BASE}/3").json["message"] == "vlan not found"
+
+
+def test_an_explicit_fabric_network(http):
+    made = fabric_network(http)
+    assert made.status_code == 200
+    network = made.json
+    assert network == {
+        "family": "ipv4",
+        "mtu": 1500,
+        "nic_tag": "sdc_overlay",
+        "name": "default",
+        "provision_end_ip": "192.168.131.250",
+        "provision_start_ip": "192.168.128.5",
+        "subnet": "192.168.128.0/22",
+        "uuid": network["uuid"],
+        "vlan_id": 2,
+        "fabric": True,
+        "vnet_id": network["vnet_id"],
+        "internet_nat": False,
+        "gateway_provisioned": False,
+        "resolvers": ["8.8.8.8", "8.8.4.4"],
+        "gateway": "192.168.128.1",
+        "owner_uuid": OWNER,
+        "netmask": "255.255.252.0",
+    }
+    path = f"{BASE}/2/networks/{network['uuid']}"
+    assert http.get(path).json == network
+    assert http.get(f"{BASE}/2/networks").json == [network]
+    assert http.put(path, json={"description": "mine"}).json == {**network, "description": "mine"}
+    nic = http.post(f"/networks/{network['uuid']}/nics", json=nic_body()).json
+    busy = http.delete(path)
+    assert busy.json["errors"] == [
+        {"type": "nic", "id": nic["mac"], "code": "UsedBy", "message": f'In use by nic "{nic["mac"]}"'}
+    ]
+    http.delete(f"/nics/{nic['mac']}")
+    assert http.delete(path).status_code == 204
+    assert http.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"),
+    [
+        ({"name": None}, "name", "MissingParameter"),
+        ({"subnet": None}, "subnet", "MissingParameter"),
+        ({"subnet": "192.168.128.1/22"}, "subnet", "InvalidParameter"),
+        ({"subnet": "192.168.128.0"}, "subnet", "InvalidParameter"),
+        ({"gateway": "10.0.0.1"}, "gateway", "InvalidParameter"),
+        ({"provision_end_ip": "192.168.131.255"}, "provision_end_ip", "InvalidParameter"),
+        ({"resolvers": ["one.one"]}, "resolvers", "InvalidParameter"),
+        ({"routes": {"10.0.0.0/8": "x"}}, "routes", "InvalidParameter"),
+        ({"mtu": 100}, "mtu", "InvalidParameter"),
+        ({"colour": "red"}, ["colour"], "UnknownParameters"),
+        ({"subnet": "8.8.8.0/24", "provision_start_ip": "8.8.8.5", "provision_end_ip": "8.8.8.9", "gateway": None},
+         "subnet", "InvalidParameter"),
+    ],
+)  # fmt: skip
+def test_wrong_fabric_networks_are_refused(http, fields, field, code):
+    assert errors(fabric_network(http, **fields)) == [(field, code)]
+
+
+def test_a_name_and_a_subnet_are_used_once(dc, http):
+    first = fabric_network(http).json
+    again = fabric_network(http, subnet="192.168.200.0/22", provision_start_ip="192.168.200.5",
+                           provision_end_ip="192.168.203.250", gateway="192.168.200.1")  # fmt: skip
+    assert errors(again) == [("name", "Duplicate")]
+    overlapping = fabric_network(http, name="other")
+    assert overlapping.json["errors"][0]["id"] == first["uuid"]
+    other = dc.mahi.create_account("mallory")
+    vlan = dc.napi.fabrics.create_vlan(other["uuid"], {"name": "v", "vlan_id": 9})
+    body = {name: first[name] for name in ("name", "subnet", "provision_start_ip", "provision_end_ip")}
+    refused = http.post(f"/fabrics/{other['uuid']}/vlans/{vlan['vlan_id']}/networks", json=body)
+    assert errors(refused) == [("subnet", "InvalidParameter")]
+    assert first["uuid"] not in refused.text
+
+
+def test_a_subnet_is_found_when_none_is_given(http):
+    nets = [
+        fabric_network(http, name=name, subnet=None, provision_start_ip=None, provision_end_ip=None, gateway=None,
+                       internet_nat=None, subnet_alloc=True, family="ipv4", subnet_prefix=prefix).json
+        for name, prefix in (("a", 24), ("b", 22), ("c", 24))
+    ]  # fmt: skip
+    assert [net["subnet"] for net in nets] == ["10.128.0.0/24", "10.128.4.0/22", "10.128.1.0/24"]
+    assert (nets[1]["gateway"], nets[1]["provision_start_ip"]) == ("10.128.4.1", "10.128.4.5")
+    assert nets[1]["internet_nat"] is nets[1]["gateway_provisioned"] is True
+
+
+def test_subnets_run_out(dc):
+    vlan = dc.napi.fabrics.create_vlan(OWNER, {"name": "v", "vlan_id": 9})
+    for number in range(4):
+        dc.napi.fabrics.create_network(vlan, {"name": f"n{number}", "subnet_alloc": True, "subnet_prefix": 16})
+    path = f"{BASE}/9/networks"
+    exhausted = dc.napi.app.test_client().post(path, json={"name": "x", "subnet_alloc": True})
+    assert (exhausted.status_code, exhausted.json["code"]) == (507, "SubnetsExhausted")
+
+
+def test_accounts_get_fabrics_that_never_meet(dc):
+    nets = [dc.napi.ensure_default_fabric(dc.mahi.create_account(f"user{n}")["uuid"]) for n in range(5)]
+    subnets = [IPv4Network(net["subnet"]) for net in nets]
+    assert all(net.subnet_of(IPv4Network("10.128.0.0/16")) and net.prefixlen == 22 for net in subnets)
+    assert not any(a.overlaps(b) for a in subnets for b in subnets if a is not b)
+    assert all(IPv4Address(net["gateway"]) == subnet[1] for net, subnet in zip(nets, subnets, strict=True))
+    assert {net["mtu"] for net in nets} == {1500}
+
+
+def test_a_pool_gives_from_the_first_network_with_room(http, external):
+    small = fabric_network(http, subnet="192.168.128.0/29", provision_start_ip="192.168.128.2",
+                           provision_end_ip="192.168.128.2", gateway=None).json  # fmt: skip
+    made = http.post("/network_pools", json={"name": "public", "networks": [small["uuid"], external["uuid"]]})
+    assert made.json["nic_tags_present"] == ["sdc_overlay", "external"]
+    path = f"/networks/{made.json['uuid']}/nics"
+    assert [http.post(path, json=nic_body()).json["ip"] for _ in range(2)] == ["192.168.128.2", "10.88.0.5"]
+    assert errors(http.post(path, json=nic_body(ip="10.88.0.9"))) == [("ip", "InvalidParameter")]
+    assert http.get(f"/network_pools?name=public&provisionable_by={OWNER}").json == [made.json]
+    assert http.delete(f"/networks/{external['uuid']}").json["code"] == "InUse"
+    assert errors(http.post("/network_pools", json={"name": "public", "networks": [ABSENT]})) == [
+        ("name", "Duplicate"),
+        ("networks", "InvalidParameter"),
+    ]
+    assert http.delete(f"/network_pools/{made.json['uuid']}").status_code == 204
+
+
+def test_an_operator_makes_a_network(http):
+    body = {
+        "name": "dmz",
+        "nic_tag": "external",
+        "vlan_id": 7,
+        "subnet": "172.30.0.0/24",
+        "provision_start_ip": "172.30.0.10",
+        "provision_end_ip": "172.30.0.20",
+        "owner_uuids": [OWNER],
+    }
+    made = http.post("/networks", json=body)
+    assert made.status_code == 200
+    assert http.get(f"/networks?provisionable_by={ABSENT}&name=dmz").json == []
+    assert errors(http.post("/networks", json=body)) == [("name", "Duplicate")]
+    assert errors(http.post("/networks", json={**body, "name": "x", "nic_tag": "nope"})) == [
+        ("nic_tag", "InvalidParameter")
+    ]
+    path = f"/networks/{made.json['uuid']}"
+    changed = http.put(path, json={"provision_start_ip": "172.30.0.11", "owner_uuids": []})
+    assert changed.json["provision_start_ip"] == "172.30.0.11"
+    assert http.post(f"{path}/nics", json=nic_body()).json["ip"] == "172.30.0.11"
+    assert errors(http.put(path, json={"subnet": "172.31.0.0/24"})) == [(["subnet"], "UnknownParameters")]
+
+
+def test_addresses_survive_a_restart_and_an_undone_transaction(dc, external):
+    def provision(vm_uuid):
+        return dc.napi.provision_nic(external["uuid"], owner_uuid=OWNER, belongs_to_uuid=vm_uuid, cn_uuid=CN)
+
+    first = provision(VM)
+    with pytest.raises(RuntimeError), dc.store.transaction():
+        undone = provision(str(uuid.uuid4()))
+        raise RuntimeError
+    assert dc.napi.nics.get(undone["mac"]) is None
+    restarted = type(dc.napi)(dc)
+    assert restarted.nics.get(first["mac"]) == first
+    args = {"owner_uuid": OWNER, "belongs_to_uuid": VM, "cn_uuid": CN}
+    assert restarted.provision_nic(external["uuid"], **args)["ip"] == undone["ip"]
+    restarted.release_nics(VM)
+    assert restarted.nics.of(VM) == []
+    assert [ip["free"] for ip in restarted.ips(external).values()] == [False, True, True, False]
