@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from datacenter.node import rootfs
+from datacenter.node import cgroups, rootfs
 from datacenter.node.zone import Zone
 
 if TYPE_CHECKING:
@@ -71,3 +71,4 @@ def clean_up(node: Node) -> None:
         del node.zones[zone.uuid]
     _remove_strangers(node)
     node.network.remove_unused()
+    cgroups.remove_empty(node.home.cgroup)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from datacenter.node import capabilities, mounts, resources
+from datacenter.node import capabilities, mounts, resources, seccomp
 from datacenter.node.tasks import TaskError
 from datacenter.node.users import User
 
@@ -26,7 +26,8 @@ class Host:
     oom_score_adj: int
     """Our own; a container's may not be lower."""
     init_program: Path | None
-    seccomp: Json | None
+    seccomp: bool
+    """Whether the kernel and the runtime filter system calls."""
     cgroup: str
     """Parent of every container's cgroup."""
 
@@ -101,7 +102,7 @@ def process(vm: Json, linux: Json, user: User, host: Host) -> Json:
         if host.init_program is None:
             raise TaskError("NotSupported", "this node has no init program (tini) for containers started with --init")
         argv = [mounts.INIT_PATH, "--", *argv]
-    caps = capabilities.effective(linux.get("CapAdd") or (), linux.get("CapDrop") or ())
+    caps = _capabilities(linux)
     found: Json = {
         "terminal": bool(meta.get("docker:tty")),
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
@@ -116,6 +117,10 @@ def process(vm: Json, linux: Json, user: User, host: Host) -> Json:
     if score is not None:
         found["oomScoreAdj"] = max(int(score), host.oom_score_adj)
     return found
+
+
+def _capabilities(linux: Json) -> list[str]:
+    return capabilities.effective(linux.get("CapAdd") or (), linux.get("CapDrop") or ())
 
 
 def _security(linux: Json) -> bool:
@@ -156,8 +161,8 @@ def _linux(vm: Json, linux: Json, host: Host, place: Place) -> Json:
     sysctls = _sysctls(vm, linux)
     if sysctls:
         found["sysctl"] = sysctls
-    if host.seccomp is not None:
-        found["seccomp"] = host.seccomp
+    if host.seccomp:
+        found["seccomp"] = seccomp.profile(_capabilities(linux))
     return found
 
 
