@@ -11,7 +11,7 @@ from typing import IO, cast
 
 import zstandard
 
-CHUNK = 256 * 1024
+from datacenter.images.pace import CHUNK
 
 MAGIC = {
     b"\x1f\x8b": "gzip",

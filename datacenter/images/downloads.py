@@ -81,6 +81,14 @@ class _Watched:
         self._sink = sink
         self._watchers = watchers
 
+    @property
+    def size(self) -> int:
+        return self._sink.size
+
+    @property
+    def digest(self) -> str:
+        return self._sink.digest
+
     def write(self, data: bytes) -> None:
         self._sink.write(data)
         for watcher in tuple(self._watchers):

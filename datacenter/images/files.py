@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from datacenter.images.compression import CHUNK, decompressed, sniff
+from datacenter.images.compression import decompressed, sniff
+from datacenter.images.pace import CHUNK
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ class Incoming:
         self._file.truncate()
         self._begin()
 
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._sha256.hexdigest()}"
+
     def finish(self) -> Facts:
         """Close the file; it stays where it is until its context ends."""
         self._file.close()
@@ -74,7 +79,7 @@ class Incoming:
             self.size,
             self._sha1.hexdigest(),
             base64.b64encode(self._md5.digest()).decode(),
-            f"sha256:{self._sha256.hexdigest()}",
+            self.digest,
             sniff(self._head),
         )
 

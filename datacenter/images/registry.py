@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from requests.adapters import HTTPAdapter
 from datacenter.images.endpoints import Endpoint, endpoints
 from datacenter.images.errors import RegistryError, Unreachable
 from datacenter.images.manifests import ACCEPT, Descriptor, Index, Manifest, choose, digest_of, machine, read
+from datacenter.images.pace import CHUNK, breathe
 from datacenter.images.registry_auth import CLIENT_ID, Authorization, Credentials
 from grammars.references import DEFAULT_TAG, Reference
 
-CHUNK = 256 * 1024
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and of silence while reading."""
 RETRY_DELAYS = (0.2, 1.0, 2.0, 4.0, 8.0)
@@ -34,7 +33,13 @@ urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 class Sink(Protocol):
-    """Where a blob's bytes go as they come in."""
+    """Where a blob's bytes go as they come in, to be counted and hashed there."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def digest(self) -> str: ...
 
     def write(self, data: bytes) -> object: ...
 
@@ -130,19 +135,19 @@ class Repository:
 
         Raises RegistryError: Download when size or digest are not those of ``descriptor``.
         """
-        transfer = _Transfer(descriptor, sink)
         for delay in (*self._retry_delays, None):
-            if transfer.done >= descriptor.size > 0:
+            if sink.size >= descriptor.size > 0:
                 break
             try:
-                with self._blob(descriptor.digest, transfer.done) as response:
-                    transfer.take(response)
+                with self._blob(descriptor.digest, sink.size) as response:
+                    _copy(response, descriptor, sink)
                 break
             except Unreachable:
                 if delay is None:
                     raise
                 gevent.sleep(delay)
-        transfer.verify()
+        if (sink.size, sink.digest) != (descriptor.size, descriptor.digest):
+            raise RegistryError("Download", f"filesystem layer verification failed for digest {descriptor.digest}")
 
     def _manifest(self, target: str) -> Manifest | Index:
         data, kind = self._small(f"manifests/{target}", _LARGEST_MANIFEST)
@@ -201,36 +206,16 @@ class Repository:
         raise RegistryError("RemoteSourceError", "too many redirects")
 
 
-class _Transfer:
-    """One blob on its way: how much has come, and its digest so far."""
-
-    def __init__(self, descriptor: Descriptor, sink: Sink) -> None:
-        self._descriptor = descriptor
-        self._sink = sink
-        self._hash = hashlib.sha256()
-        self.done = 0
-
-    def take(self, response: requests.Response) -> None:
-        if self.done and not self._resumes(response):
-            self._sink.restart()
-            self._hash = hashlib.sha256()
-            self.done = 0
-        for data in _chunks(response, self._descriptor.size - self.done + 1):
-            self._hash.update(data)
-            self._sink.write(data)
-            self.done += len(data)
-            gevent.sleep(0)
-        if self.done < self._descriptor.size and "Content-Length" not in response.headers:
-            raise Unreachable("Download", "the registry closed the connection too early")
-
-    def _resumes(self, response: requests.Response) -> bool:
-        got = response.headers.get("Content-Range", "")
-        return response.status_code == 206 and got.startswith(f"bytes {self.done}-")
-
-    def verify(self) -> None:
-        digest = self._descriptor.digest
-        if self.done != self._descriptor.size or f"sha256:{self._hash.hexdigest()}" != digest:
-            raise RegistryError("Download", f"filesystem layer verification failed for digest {digest}")
+def _copy(response: requests.Response, descriptor: Descriptor, sink: Sink) -> None:
+    """Go on filling the sink, or begin anew when the registry does; one byte too many is enough to know."""
+    resumed = response.headers.get("Content-Range", "").startswith(f"bytes {sink.size}-")
+    if sink.size and not (response.status_code == 206 and resumed):
+        sink.restart()
+    for data in _chunks(response, descriptor.size - sink.size + 1):
+        sink.write(data)
+        breathe()
+    if sink.size < descriptor.size and "Content-Length" not in response.headers:
+        raise Unreachable("Download", "the registry closed the connection too early")
 
 
 def _chunks(response: requests.Response, most: int) -> Iterator[bytes]:

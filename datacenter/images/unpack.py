@@ -14,7 +14,8 @@ from typing import IO
 
 import zstandard
 
-from datacenter.images.compression import CHUNK, decompressed
+from datacenter.images.compression import decompressed
+from datacenter.images.pace import CHUNK
 from datacenter.images.tree import Parts, Tree, UnsafePath, is_whiteout, make_opaque, parts_of
 
 _WHITEOUT = ".wh."

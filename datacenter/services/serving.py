@@ -32,17 +32,17 @@ class Handler(WSGIHandler):
 
     def _write_with_headers(self, data: bytes) -> None:
         """Put head and body in one send: two small ones wait for each other's acknowledgement."""
-        if self.response_use_chunked or len(data) > SMALL:
+        if len(data) > SMALL:
             super()._write_with_headers(data)
             return
         self.headers_sent = True
         self.finalize_headers()
-        if self.response_use_chunked:
-            self.headers_sent = False
         head = bytearray(b"HTTP/1.1 " + self.status + b"\r\n")
         for name, value in self.response_headers:
             head += name + b": " + value + b"\r\n"
         head += b"\r\n"
+        if self.response_use_chunked and data:  # known only now
+            data = b"%x\r\n%b\r\n" % (len(data), data)
         self._sendall(bytes(head) + data)
 
 

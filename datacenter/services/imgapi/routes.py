@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from flask import Flask, Response, g, request
 
-from datacenter.images.compression import BAD_STREAM, CHUNK
+from datacenter.images.compression import BAD_STREAM
 from datacenter.images.files import Facts, Incoming, diff_id
+from datacenter.images.pace import CHUNK, breathe
 from datacenter.images.registry_auth import credentials
 from datacenter.restify import RestError, body, encode, is_uuid, not_found, reply, service
 from datacenter.services.imgapi.listing import invalid, select, visible_to
@@ -161,7 +162,7 @@ def _receive(imgapi: Imgapi, uuid: str) -> Manifest:
             incoming.write(data)
             if incoming.size > LARGEST_FILE:
                 raise RestError(400, "ImageFileTooBig", f"image file size exceeds {LARGEST_FILE} bytes")
-            gevent.sleep(0)
+            breathe()
         facts = incoming.finish()
         _check_upload(facts)
         extra = {"compression": compression}
@@ -199,7 +200,7 @@ def _send_file(imgapi: Imgapi, uuid: str) -> Response:
     def chunks() -> Iterator[bytes]:
         while data := file.read(CHUNK):
             yield data
-            gevent.sleep(0)
+            breathe()
 
     response = Response(chunks(), content_type="application/octet-stream")
     response.call_on_close(file.close)
