@@ -207,12 +207,13 @@ def take_back(call: Call) -> None:
 
 
 def _filtered(steps: tuple[Step, ...], call: Call, items: Iterable[Any]) -> Iterator[Any]:
+    shadow = shadow_of(call) if any(step.member.observe for step in steps) else call
     try:
         for item in items:
             kept = item
             for step in steps:
                 if step.member.observe:
-                    step.rehearse(shadow_of(call), call, kept)
+                    step.rehearse(shadow, call, kept)
                     continue
                 kept = step(call, kept)
                 if kept is None:

@@ -11,7 +11,9 @@ from blinker import Namespace
 _signals = Namespace()
 
 call_started = _signals.signal("call-started", doc="call=Call: identity is not known yet.")
-call_finished = _signals.signal("call-finished", doc="call=Call, status=int, seconds=float: the reply's head is out.")
+call_finished = _signals.signal(
+    "call-finished", doc="call=Call, status=int, seconds=float: the reply or the refusal is decided."
+)
 call_failed = _signals.signal("call-failed", doc="call=Call, error=BaseException: the chain or a translator refused.")
 job_submitted = _signals.signal("job-submitted", doc="call=Call|None, job_uuid=str, vm_uuid=str, task=str.")
 job_progressed = _signals.signal("job-progressed", doc="job_uuid=str, execution=str, task=str|None: state changed.")
