@@ -18,6 +18,10 @@ JOIN_BELOW = 64 * 1024
 """Bytes: a first piece of body up to this size goes out in one send with the head."""
 
 
+class ClientGoneError(Exception):
+    """The client could not be written to; nobody is left to be told of anything."""
+
+
 class Request(message.Request):
     """A request whose line may be long, but not endless as gunicorn's ``limit_request_line = 0``."""
 
@@ -78,12 +82,15 @@ class Response(wsgi.Response):
 
     def _flush(self, data: bytes) -> None:
         head, self._head = self._head, b""
-        if head and len(data) > JOIN_BELOW:
-            self.sock.sendall(head)
-        elif head:
-            data = head + data
-        if data:
-            self.sock.sendall(data)
+        try:
+            if head and len(data) > JOIN_BELOW:
+                self.sock.sendall(head)
+            elif head:
+                data = head + data
+            if data:
+                self.sock.sendall(data)
+        except OSError as error:
+            raise ClientGoneError from error
 
 
 def refusal(status: str, text: str) -> bytes:

@@ -16,9 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from gevent.socket import wait_read, wait_write
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 T = TypeVar("T")
 
@@ -97,8 +96,9 @@ class TLSSocket:
             raise ConnectionResetError(errno.ECONNRESET, "the client left during the handshake") from None
 
     def peer_certificate(self) -> bytes | None:
-        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
-        return None if certificate is None else certificate.public_bytes(Encoding.DER)
+        """Return the client's certificate as it was sent (DER), unread: it may be any nonsense."""
+        certificate = self._ssl.get_peer_certificate()
+        return None if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Return up to ``size`` bytes, or b"" once the client has ended its side."""

@@ -16,7 +16,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from OpenSSL import SSL
 
 from gateway.wire.closing import close_gently
-from gateway.wire.http1 import Request, RequestParser, Response, refusal
+from gateway.wire.http1 import ClientGoneError, Request, RequestParser, Response, refusal
 from gateway.wire.peer import PEER, Peer, address_of, peer_of, unix_peer
 from gateway.wire.tls import PlainTextError, TLSSocket
 
@@ -73,15 +73,11 @@ class Worker(GeventWorker):
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection from its first byte to its last."""
+        sock = client
         try:
             sock, peer = self._welcome(client, addr)
-        except OSError as error:
-            self.log.debug("no connection with %s: %s", addr, error)
-            client.close()
-            return
-        try:
             self._serve(listener.getsockname(), sock, addr, peer)
-        except (ConnectionError, TimeoutError) as error:
+        except OSError as error:
             self.log.debug("connection with %s ended: %s", addr, error)
         except GreenletExit:
             pass  # the client left a watched stream, or the worker stops
@@ -147,8 +143,8 @@ class Worker(GeventWorker):
             response.force_close()
         try:
             return self._run(environ, response)
-        except (ConnectionError, TimeoutError):
-            raise
+        except ClientGoneError:
+            return None
         except Exception:
             self.log.exception("error while answering %s %s", request.method, request.path)
             if not response.headers_sent:

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from live_server import start, stop
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from wire_client import Live, client_context, make_identity
 
 
@@ -43,6 +43,37 @@ def test_a_certificate_nobody_signed_is_who_the_client_is(live: Live):
 def test_a_client_without_certificate_is_let_in_as_nobody(live: Live):
     with live.tls() as client:
         assert json.loads(client.get("/peer").body)["fingerprint"] is None
+
+
+def test_a_certificate_no_library_reads_still_passes_the_handshake(live: Live):
+    """Whether it is anybody is for authentication to say; the connection must not die of it."""
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_RSA, 2048)
+    odd = crypto.X509()
+    odd.set_version(7)
+    odd.gmtime_adj_notBefore(0)
+    odd.gmtime_adj_notAfter(60)
+    odd.set_pubkey(key)
+    odd.sign(key, "sha256")
+    with pytest.raises(x509.InvalidVersion):
+        odd.to_cryptography()
+    client = live.tcp()
+    context = client_context()
+    context.use_certificate(odd)
+    context.use_privatekey(key)
+    client.tls = SSL.Connection(context, client.sock)
+    client.tls.set_connect_state()
+    der = crypto.dump_certificate(crypto.FILETYPE_ASN1, odd)
+    with client:
+        assert json.loads(client.get("/peer").body)["fingerprint"] == hashlib.sha256(der).hexdigest()
+
+
+def test_a_stream_that_ends_leaves_its_connection_to_the_next_request(connect):
+    with connect() as client:
+        for _ in range(2):
+            reply = client.request("POST", "/v1.51/containers/x/wait")
+            assert json.loads(reply.body) == {"StatusCode": 7}
+        assert client.get("/_ping").body == b"OK"
 
 
 def test_unix_clients_are_known_by_their_user(live: Live):
