@@ -59,7 +59,13 @@ def test_stdin_is_given_out_before_its_frame_is_whole():
 
 @pytest.mark.parametrize(
     "wire",
-    [HEADER.pack(STDOUT, 0), HEADER.pack(99, 0), HEADER.pack(RESIZE, 3), HEADER.pack(STDIN_EOF, 1), HEADER.pack(END, 9)],
+    [
+        HEADER.pack(STDOUT, 0),
+        HEADER.pack(99, 0),
+        HEADER.pack(RESIZE, 3),
+        HEADER.pack(STDIN_EOF, 1),
+        HEADER.pack(END, 9),
+    ],
 )
 def test_foreign_frames_are_refused(wire):
     with pytest.raises(ProtocolError):

@@ -57,7 +57,10 @@ def test_what_is_unknown_kills_the_session(line):
         list(LineReader().feed(line))
 
 
-@given(st.lists(st.text(min_size=1, max_size=20).filter(lambda text: text not in "\x10\x11"), max_size=8), st.integers(1, 16))
+@given(
+    st.lists(st.text(min_size=1, max_size=20).filter(lambda text: text not in "\x10\x11"), max_size=8),
+    st.integers(1, 16),
+)
 def test_any_cut_of_the_stream_gives_the_same_text(texts, step):
     sent = wire(*(keys(text) for text in texts))
     reader = LineReader()

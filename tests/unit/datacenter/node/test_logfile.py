@@ -129,7 +129,14 @@ def test_broken_records_are_left_out():
 @pytest.mark.parametrize("block", [1, 7, 64, 4096])
 @pytest.mark.parametrize(
     ("lines", "expected"),
-    [(0, b""), (1, b"tail"), (2, b"long\ntail"), (3, b"b\nlong\ntail"), (4, b"a\nb\nlong\ntail"), (99, b"a\nb\nlong\ntail")],
+    [
+        (0, b""),
+        (1, b"tail"),
+        (2, b"long\ntail"),
+        (3, b"b\nlong\ntail"),
+        (4, b"a\nb\nlong\ntail"),
+        (99, b"a\nb\nlong\ntail"),
+    ],
 )
 def test_tail(monkeypatch, block, lines, expected):
     monkeypatch.setattr(logfile, "TAIL_BLOCK", block)
