@@ -13,6 +13,7 @@ import msgspec
 from datacenter.clock import iso
 from datacenter.node import cgroups, conmon, layers, network, programs, rootfs, spec, users
 from datacenter.node.exits import UNKNOWN_EXIT
+from datacenter.node.filters import Filters
 from datacenter.node.home import Home
 from datacenter.node.runtime import Runtime
 from datacenter.node.tasks import TaskError
@@ -42,6 +43,7 @@ class Lifecycle:
         self._images = images
         self._net = net
         self._report = report
+        self._filters = Filters(home, runtime)
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
         self._clearing: dict[str, gevent.Greenlet] = {}
@@ -79,12 +81,14 @@ class Lifecycle:
         process = config["process"]
         program = spec.command(zone.record)[0]
         programs.check_program(zone.rootfs, program, process["env"], process["cwd"])
+        self._filters.use(config)
         (zone.bundle / "config.json").write_bytes(msgspec.json.encode(config))
         try:
             pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
         except TaskError as error:
             raise _start_failure(error.message) from error
         zone.change_life(pid=pid, conmon_pid=conmon_pid)
+        self._filters.learn(zone.uuid, config)
         for hook in list(zone.before_start):
             hook(zone)
         self._runtime.call("start", zone.uuid)
