@@ -62,7 +62,7 @@ def parse(text: str) -> Credentials:
         given[found[1].lower()] = found[2]
         at = found.end()
     old = rest[at:].strip()
-    if ("signature" in given) == bool(old):
+    if bool(given.get("signature")) == bool(old):
         raise invalid_header("bad param format")
     key_id = _KEY_ID.fullmatch(given.get("keyid", ""))
     if key_id is None:

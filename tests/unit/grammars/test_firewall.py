@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grammars.firewall import MAX_TARGETS, IcmpType, Ports, Rule, RuleError, Target, parse
@@ -124,6 +124,7 @@ protocols = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.one_of(side, st.just([Target("any")])),
     st.one_of(st.lists(vm_targets, min_size=1, max_size=5), st.just([Target("all vms")])),
@@ -142,6 +143,7 @@ def test_every_rule_is_read_back_as_written(sources, destinations, action, proto
     assert str(parse(str(rule))) == str(rule)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_rule_or_a_rule_error(text):
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grammars.ldapfilter import And, Compare, FilterError, Match, Not, Or, attribute_filter, parse
@@ -85,6 +85,7 @@ filters = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(filters)
 def test_every_filter_is_read_back_as_written(wanted):
     assert parse(str(wanted)) == wanted
