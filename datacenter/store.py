@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -144,10 +144,12 @@ class Bucket:
 
     def _set(self, key: str, doc: Doc | None) -> Doc | None:
         before = self._docs.get(key)
-        if doc is None:
-            self._docs.pop(key, None)
-        else:
+        if doc is not None:
             self._docs[key] = doc
+        elif before is not None:
+            del self._docs[key]
+        else:
+            return None
         for watcher in self._watchers:
             watcher(key, before, doc)
         return before
@@ -201,12 +203,12 @@ class Ledger:
         statement = f"SELECT count(*) FROM {self._name}{self._where(equal)}"  # noqa: S608 - checked names
         return int(self._store.execute(statement, tuple(equal.values())).fetchone()[0])
 
-    def trim(self, keep: int) -> None:
-        """Forget all but the newest ``keep`` documents."""
-        self._store.execute(
-            f"DELETE FROM {self._name} WHERE seq <= (SELECT max(seq) FROM {self._name}) - ?",  # noqa: S608 - checked name
-            (keep,),
-        )
+    def trim(self, keep: int, column: str, values: Collection[str]) -> None:
+        """Forget all but the newest ``keep`` of the documents whose column has one of the values."""
+        self._where({column: ""})
+        marks = ", ".join("?" * len(values))
+        chosen = f"SELECT seq FROM {self._name} WHERE {column} IN ({marks}) ORDER BY seq DESC LIMIT -1 OFFSET ?"  # noqa: S608 - checked names
+        self._store.execute(f"DELETE FROM {self._name} WHERE seq IN ({chosen})", (*values, keep))  # noqa: S608 - checked names
 
     def _where(self, equal: Mapping[str, str]) -> str:
         unknown = equal.keys() - set(self._columns)

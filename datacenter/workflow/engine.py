@@ -194,4 +194,4 @@ class Engine:
         job.ended.set()
         self._ended += 1
         if self._ended % 100 == 0:
-            self._ledger.trim(KEEP)
+            self._ledger.trim(KEEP, "execution", FINISHED)

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from datacenter.restify import RestError
+from datacenter.store import Store
+from datacenter.workflow import engine as engine_module
+from datacenter.workflow.definition import Task, Workflow
+from datacenter.workflow.engine import Engine
+from datacenter.workflow.failure import TaskError
+from datacenter.workflow.job import failure
+
+
+@pytest.fixture
+def store():
+    store = Store(":memory:")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def engine(store):
+    return Engine(store)
+
+
+def run(engine, *chain, onerror=(), oncancel=(), timeout=10, **params):
+    engine.define([Workflow("work", "1.0", timeout, chain, onerror, oncancel)])
+    job = engine.submit("work", "/work", {"vm_uuid": "v", **params})
+    assert job.ended.wait(5)
+    return engine.get(job.uuid)
+
+
+def refuse(*args):
+    def step(job):
+        raise TaskError(*args)
+
+    return step
+
+
+def test_results_are_recorded_in_order(engine):
+    doc = run(engine, Task("one", lambda job: "first"), Task("two", lambda job: None))
+    assert doc["execution"] == "succeeded"
+    assert doc["name"] == "work-1.0"
+    assert [(entry["name"], entry["result"], entry["error"]) for entry in doc["chain_results"]] == [
+        ("one", "first", ""),
+        ("two", "OK", ""),
+    ]
+    assert doc["elapsed"] >= 0
+
+
+def test_the_first_failure_ends_the_chain_and_undoes(engine):
+    undone = []
+    undo = (
+        Task("undo.fails", refuse("Gone", "no luck")),
+        Task("undo.works", lambda job: undone.append(job.params["x"])),
+    )
+    doc = run(engine, Task("bad", refuse("VmNotRunning", "no", 409)), Task("never", undone.append), onerror=undo, x=7)
+    assert doc["execution"] == "failed"
+    assert [entry["name"] for entry in doc["chain_results"]] == ["bad"]
+    assert doc["chain_results"][0]["error"] == {
+        "name": "VmNotRunning", "message": "no", "restCode": "VmNotRunning", "statusCode": 409,
+    }  # fmt: skip
+    assert undone == [7]
+    assert [entry["name"] for entry in doc["onerror_results"]] == ["undo.fails", "undo.works"]
+
+
+def test_service_errors_fail_a_task_as_well(engine):
+    def full(job):
+        raise RestError(507, "SubnetFull", "no more")
+
+    error = run(engine, Task("nic", full))["chain_results"][0]["error"]
+    assert (error["restCode"], error["statusCode"]) == ("SubnetFull", 507)
+
+
+def test_task_timeout(engine):
+    doc = run(engine, Task("slow", lambda job: gevent.sleep(5), 0.01))
+    assert doc["chain_results"][0]["error"] == "task timeout error"
+    assert failure(doc).message.endswith("failed: slow: task timeout error")
+
+
+def test_workflow_timeout(engine):
+    doc = run(engine, Task("slow", lambda job: gevent.sleep(5), 60), timeout=0.01)
+    assert doc["chain_results"][0]["error"] == "workflow timeout"
+
+
+def test_a_defect_ends_the_job(engine, capsys):
+    doc = run(engine, Task("broken", lambda job: 1 // 0), onerror=(Task("undo", lambda job: None),))
+    capsys.readouterr()
+    assert doc["execution"] == "failed"
+    assert doc["chain_results"][-1]["error"]["message"] == "unexpected ZeroDivisionError"
+    assert doc["onerror_results"][0]["name"] == "undo"
+
+
+def test_wait_gives_the_record_or_raises_the_failure(engine):
+    doc = run(engine, Task("good", lambda job: None))
+    assert engine.wait(doc["uuid"]) == doc
+    bad = run(engine, Task("bad", refuse("InitNotFound", "nope")))
+    with pytest.raises(TaskError, match="nope"):
+        engine.wait(bad["uuid"])
+    with pytest.raises(TaskError):
+        engine.wait("unknown")
+
+
+def test_cancel_takes_effect_between_tasks(engine):
+    began, go_on = gevent.event.Event(), gevent.event.Event()
+    tidied = []
+
+    def first(job):
+        began.set()
+        go_on.wait()
+
+    chain = (Task("first", first), Task("second", lambda job: None))
+    engine.define([Workflow("work", "1.0", 10, chain, (), (Task("tidy", lambda job: tidied.append(1)),))])
+    job = engine.submit("work", "/work", {"vm_uuid": "v"})
+    began.wait()
+    assert engine.cancel(job.uuid)["execution"] == "running"
+    go_on.set()
+    job.ended.wait(5)
+    doc = engine.get(job.uuid)
+    assert (doc["execution"], len(doc["chain_results"]), tidied) == ("canceled", 1, [1])
+    assert "canceled" in failure(doc).message
+    with pytest.raises(RestError):
+        engine.cancel(job.uuid)
+    assert engine.cancel("unknown") is None
+
+
+def test_what_a_dead_process_left_is_taken_up(store):
+    ran = []
+    again = Workflow("again", "1", 10, (Task("t", lambda job: ran.append(job.resumed)),))
+    once = Workflow(
+        "once", "1", 10, (Task("t", ran.append),), (Task("undo", lambda job: ran.append("undone")),), resumable=False
+    )
+    dead = Engine(store)
+    dead.define([again, once, Workflow("forgotten", "1", 10, ())])
+    uuids = [dead.create(task, "/x", {"vm_uuid": "v"}).uuid for task in ("again", "once", "forgotten")]
+    engine = Engine(store)
+    engine.define([again, once])
+    for job in engine.resume():
+        job.ended.wait(5)
+    docs = [engine.get(uuid) for uuid in uuids]
+    assert [doc["execution"] for doc in docs] == ["succeeded", "failed", "failed"]
+    assert [doc["num_attempts"] for doc in docs] == [1, 1, 1]
+    assert sorted(ran, key=str) == [True, "undone"]
+    assert engine.resume() == []
+
+
+def test_find_sees_running_and_ended_jobs(engine):
+    run(engine, Task("t", lambda job: None))
+    hold = gevent.event.Event()
+    engine.define([Workflow("long", "1", 10, (Task("t", lambda job: hold.wait() and None),))])
+    job = engine.submit("long", "/long", {"vm_uuid": "w"})
+    gevent.sleep(0)
+    found = lambda **equal: [doc["task"] for doc in engine.find(equal)]  # noqa: E731
+    assert found() == ["long", "work"]
+    assert found(execution="running") == ["long"]
+    assert found(execution="running", vm_uuid="v") == []
+    assert found(vm_uuid="v") == ["work"]
+    assert engine.count({"execution": "running"}) == 1
+    assert engine.count({}) == 2
+    assert engine.find({})[0]["execution"] == "running"
+    hold.set()
+    job.ended.wait(5)
+
+
+def test_old_jobs_are_forgotten(engine, monkeypatch):
+    monkeypatch.setattr(engine_module, "KEEP", 10)
+    for _ in range(100):
+        run(engine)
+    assert engine.count({}) == 10
