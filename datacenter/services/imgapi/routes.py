@@ -158,7 +158,7 @@ def _receive(imgapi: Imgapi, uuid: str) -> Manifest:
     if compression not in COMPRESSIONS:
         raise invalid(f'invalid compression "{compression}": must be one of {", ".join(COMPRESSIONS)}')
     with imgapi.files.incoming() as incoming:
-        while data := request.stream.read(CHUNK):
+        while data := _read_body():
             incoming.write(data)
             if incoming.size > LARGEST_FILE:
                 raise RestError(400, "ImageFileTooBig", f"image file size exceeds {LARGEST_FILE} bytes")
@@ -171,6 +171,13 @@ def _receive(imgapi: Imgapi, uuid: str) -> Manifest:
         if "dataset_guid" in query:
             extra["dataset_guid"] = query["dataset_guid"]
         return imgapi.add_file(image["uuid"], incoming, facts, extra)
+
+
+def _read_body() -> bytes:
+    try:
+        return request.stream.read(CHUNK)
+    except OSError as error:
+        raise RestError(400, "Upload", "the upload ended before its end") from error
 
 
 def _check_upload(facts: Facts) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import uuid
 
 import pytest
@@ -96,6 +97,24 @@ def test_an_upload_must_be_what_it_says(client, make, dc) -> None:
         {"sha1": hashlib.sha1(packed).hexdigest(), "size": len(packed), "compression": "gzip"}
     ]
     assert client.get(url).data == packed
+    assert list((dc.settings.state / "images" / "incoming").iterdir()) == []
+
+
+class BreaksOff(io.BytesIO):
+    """The input of a request whose client leaves midway, as gevent's server gives it."""
+
+    def read(self, size=-1, /) -> bytes:
+        raise OSError("unexpected end of file while reading request")
+
+
+def test_an_upload_cut_short_changes_nothing(client, make, dc) -> None:
+    image = make(b"data", active=False)
+    server = {"wsgi.input_terminated": True}
+    reply = client.put(
+        f"/images/{image}/file?compression=none", input_stream=BreaksOff(), content_length=99, environ_base=server
+    )
+    assert refusal(reply) == (400, "Upload")
+    assert client.get(f"/images/{image}/file").data == b"data"
     assert list((dc.settings.state / "images" / "incoming").iterdir()) == []
 
 
