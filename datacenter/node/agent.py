@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from datacenter.node.exits import Exits
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
 from datacenter.node.layers import Layers
-from datacenter.node.lifecycle import Lifecycle
+from datacenter.node.lifecycle import Lifecycle, node_fields
 from datacenter.node.network import Network
 from datacenter.node.news import News
 from datacenter.node.runtime import find_runtime
@@ -39,7 +38,9 @@ class Node:
         self.images = Layers(home)
         self.network = Network(home)
         self.news = News(home)
-        self.lifecycle = Lifecycle(home, self.runtime, self.host, self.images, self.network, self._report)
+        self.lifecycle = Lifecycle(
+            home, self.runtime, host=self.host, images=self.images, net=self.network, report=self._report
+        )
         self._turns: dict[str, RLock] = defaultdict(RLock)
         self._exits = Exits(home.exits, self._ended)
 
@@ -53,7 +54,7 @@ class Node:
         self._exits.start()
         gevent.spawn(self.news.live)
         for zone in self.zones.values():
-            self._report(zone, machines.node_fields(zone))
+            self._report(zone, node_fields(zone))
 
     def clean_up(self) -> None:
         """Remove every container and all that belongs to the node, but its image layers."""
@@ -107,10 +108,3 @@ class Node:
 
     def _report(self, zone: Zone, fields: dict[str, Any]) -> None:
         self.news.push(zone.uuid, fields)
-
-
-def remove_home(home: Home) -> None:
-    """Drop the node's mount namespace and its folder of zones, from the host's side."""
-    home.leave_nothing()
-    for name in ("zones", "trash", "netns", "runtime", "exits"):
-        shutil.rmtree(home.real / name, ignore_errors=True)

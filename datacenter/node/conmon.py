@@ -28,9 +28,16 @@ def create(zone: Zone, home: Home, runtime: Runtime) -> tuple[int, int]:
     finally:
         os.close(writer)
     report = _read_report(reader)
-    if report.get("data", -1) <= 0:
-        raise TaskError("InitFailed", str(report.get("message") or "conmon failed"))
-    return report["data"], int((zone.bundle / "conmon.pid").read_text())
+    if report.data <= 0:
+        raise TaskError("InitFailed", report.message or "conmon failed")
+    return report.data, int((zone.bundle / "conmon.pid").read_text())
+
+
+class _Report(msgspec.Struct):
+    """What conmon writes on the sync pipe: init's pid, or -1 and the runtime's words."""
+
+    data: int = -1
+    message: str = ""
 
 
 def _argv(zone: Zone, home: Home, runtime: Runtime) -> list[str]:
@@ -50,7 +57,7 @@ def _argv(zone: Zone, home: Home, runtime: Runtime) -> list[str]:
     return argv
 
 
-def _read_report(reader: int) -> dict[str, object] | dict[str, int]:
+def _read_report(reader: int) -> _Report:
     """The last JSON line conmon wrote. It keeps the pipe open while it lives, so read no further than the pid."""
     os.set_blocking(reader, False)
     text = b""
@@ -64,10 +71,7 @@ def _read_report(reader: int) -> dict[str, object] | dict[str, int]:
     finally:
         os.close(reader)
     lines = text.strip().splitlines()
-    if not lines:
-        return {}
-    found: dict[str, int] = msgspec.json.decode(lines[-1])
-    return found
+    return msgspec.json.decode(lines[-1], type=_Report) if lines else _Report()
 
 
 def pid_in(path: Path) -> int | None:

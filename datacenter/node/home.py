@@ -40,7 +40,7 @@ class Home:
 
     @property
     def exits(self) -> Path:
-        """conmon writes ``<uuid>`` here when a container has ended."""
+        """Where conmon writes ``<uuid>`` when a container has ended."""
         return self.root / "exits"
 
     @property

@@ -32,6 +32,7 @@ class Lifecycle:
         self,
         home: Home,
         runtime: Runtime,
+        *,
         host: spec.Host,
         images: layers.Layers,
         net: network.Network,

@@ -7,7 +7,7 @@ import os
 import socket
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from datacenter.node import netlink, spawn, syscalls
 from datacenter.node.home import Home
@@ -110,7 +110,7 @@ class Network:
         bridge = self._bridge(nic, address, mtu)
         inner = f"eth{number}"
         host_end = f"tv{self._home.settings.instance}%d"  # the kernel numbers it: the last life's may still be going
-        with _opened(namespace) as pin, netlink.Netlink() as host:
+        with _Opened(namespace) as pin, netlink.Netlink() as host:
             host.add_veth(host_end, bridge, inner, netns=pin.fd, mac=nic["mac"], mtu=mtu)
         with netlink.inside(namespace):
             container = netlink.Netlink()
@@ -175,13 +175,13 @@ class Network:
             spawn.run(["nft", "delete", "table", "inet", self._table])
 
 
-class _opened:
+class _Opened:
     """A file's descriptor for the time of a with block."""
 
     def __init__(self, path: Path) -> None:
         self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
-    def __enter__(self) -> _opened:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

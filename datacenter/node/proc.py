@@ -25,10 +25,11 @@ def processes(group: str) -> list[dict[str, Any]]:
             found.append((pid, status, Path(f"/proc/{pid}/stat").read_text(), _arguments(pid)))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
-    return [_info(inner, boot, *seen) for seen in found]
+    return [_info(inner, boot, seen) for seen in found]
 
 
-def _info(inner: dict[int, int], boot: float, pid: int, status: dict[str, str], stat: str, args: str) -> dict[str, Any]:
+def _info(inner: dict[int, int], boot: float, seen: tuple[int, dict[str, str], str, str]) -> dict[str, Any]:
+    pid, status, stat, args = seen
     fields = stat.rpartition(")")[2].split()  # field 3 of proc(5) is the first
     started = boot + int(fields[19]) / TICKS
     busy = (int(fields[11]) + int(fields[12])) / TICKS

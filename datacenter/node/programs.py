@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def check_program(root: Path, name: str, env: Sequence[str], cwd: str) -> None:
 
 def _check(path: Path, name: str) -> None:
     try:
-        mode = os.stat(path).st_mode
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         message = f'exec: "{name}": stat {name}: no such file or directory'
         raise TaskError("InitNotFound", message) from None

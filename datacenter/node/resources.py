@@ -68,8 +68,8 @@ def rlimits(linux: Json, ours: Limits) -> list[Json]:
     found = []
     for name, (soft, hard) in wanted.items():
         top = ours[name][1]
-        hard = _lower(hard, top)
-        found.append({"type": f"RLIMIT_{name}", "soft": _lower(soft, hard), "hard": hard})
+        clamped = _lower(hard, top)
+        found.append({"type": f"RLIMIT_{name}", "soft": _lower(soft, clamped), "hard": clamped})
     return [{**item, "soft": _unsigned(item["soft"]), "hard": _unsigned(item["hard"])} for item in found]
 
 

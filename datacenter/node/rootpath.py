@@ -38,7 +38,7 @@ def resolve(root: Path, path: str, cwd: str = "/") -> Path:
         links += 1
         if links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = PurePosixPath(os.readlink(here))
+        target = PurePosixPath(here.readlink())
         if target.is_absolute():
             at = []
         todo += [piece for piece in reversed(target.parts) if piece != "/"]

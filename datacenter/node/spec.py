@@ -142,7 +142,12 @@ def _mounts(vm: Json, linux: Json, host: Host, place: Place) -> list[Json]:
     found += mounts.volume_mounts(vm, place.zones) + mounts.tmpfs_mounts(linux)
     if linux.get("Init"):
         found.append(
-            {"destination": mounts.INIT_PATH, "type": "bind", "source": str(host.init_program), "options": ["bind", "ro"]}
+            {
+                "destination": mounts.INIT_PATH,
+                "type": "bind",
+                "source": str(host.init_program),
+                "options": ["bind", "ro"],
+            }
         )
     return mounts.in_order(found)
 

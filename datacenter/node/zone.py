@@ -152,7 +152,7 @@ class Zone:
 
     @property
     def log_path(self) -> Path:
-        """conmon's k8s-file log; absent before the first boot."""
+        """The log conmon writes (k8s-file); absent before the first boot."""
         return self.folder / "stdio.log"
 
     @property
@@ -162,5 +162,5 @@ class Zone:
 
     @property
     def ctl_fifo(self) -> Path:
-        """conmon's control fifo: ``1 <rows> <cols>\\n`` sizes the console."""
+        """The control fifo of conmon: a line ``1 <rows> <cols>`` sizes the console."""
         return self.bundle / "ctl"
