@@ -21,9 +21,7 @@ encode = msgspec.json.Encoder().encode
 class RestError(Exception):
     """An SDC error: HTTP status, rest code, sentence, and per-field errors where the service gives them."""
 
-    def __init__(
-        self, status: int, code: str, message: str, errors: list[dict[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -49,12 +47,7 @@ def service(name: str, server: str) -> Flask:
     app.before_request(_begin)
 
     def finish(response: Response) -> Response:
-        headers = response.headers
-        headers["Server"] = server
-        headers["Date"] = formatdate(usegmt=True)
-        headers["x-request-id"] = g.request_id
-        headers["x-response-time"] = str(int((time.monotonic() - g.began) * 1000))
-        headers["x-server-name"] = name
+        response.headers.update(manners(name, server, g.request_id, g.began))
         return response
 
     app.after_request(finish)
@@ -63,11 +56,20 @@ def service(name: str, server: str) -> Flask:
     return app
 
 
+def manners(name: str, server: str, request_id: str, began: float) -> list[tuple[str, str]]:
+    """The headers of every answer; ``began`` is the monotonic time at which the request came in."""
+    return [
+        ("Server", server),
+        ("Date", formatdate(usegmt=True)),
+        ("x-request-id", request_id),
+        ("x-response-time", str(int((time.monotonic() - began) * 1000))),
+        ("x-server-name", name),
+    ]
+
+
 def _begin() -> None:
     g.began = time.monotonic()
-    g.request_id = (
-        request.headers.get("x-request-id") or request.headers.get("request-id") or str(uuid.uuid4())
-    )
+    g.request_id = request.headers.get("x-request-id") or request.headers.get("request-id") or str(uuid.uuid4())
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -75,6 +77,8 @@ def _http_error(error: HTTPException) -> Response:
         return reply({"code": "ResourceNotFound", "message": f"{request.path} does not exist"}, 404)
     if error.code == 405:
         return reply({"code": "MethodNotAllowed", "message": f"{request.method} is not allowed"}, 405)
+    if error.code == 500:
+        return reply({"code": "InternalError", "message": "an unexpected error occurred"}, 500)
     return reply({"code": "BadRequest", "message": error.description or error.name}, error.code or 400)
 
 

@@ -12,6 +12,7 @@ from datacenter.services.vmapi.actions import Actions
 from datacenter.services.vmapi.changefeed import Changefeed
 from datacenter.services.vmapi.feed_routes import feed_routes
 from datacenter.services.vmapi.feed_socket import FeedSocket
+from datacenter.services.vmapi.job_polls import JobPolls
 from datacenter.services.vmapi.job_routes import job_routes
 from datacenter.services.vmapi.metadata_routes import metadata_routes
 from datacenter.services.vmapi.placing import Placing
@@ -25,6 +26,8 @@ from datacenter.workflow.failure import TaskError
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
 
+NAME = "vmapi"
+SERVER = "VMAPI/9.16.0"
 LOAD_LIMIT = 30.0
 GONE_FROM_NODE = frozenset({"VmNotFound", "ResourceNotFound"})
 
@@ -43,7 +46,8 @@ class Vmapi:
         self.jobs.define(workflows(Steps(dc, self)))
         self.placing = Placing(dc, self)
         self.actions = Actions(dc, self)
-        self.app = service("vmapi", "VMAPI/9.16.0")
+        self.app = service(NAME, SERVER)
+        self.app.wsgi_app = JobPolls(self.app.wsgi_app, self.jobs, NAME, SERVER)  # type: ignore[method-assign]
         for routes in (vm_routes(dc, self), job_routes(self), metadata_routes(dc, self), feed_routes(self)):
             self.app.register_blueprint(routes)
 

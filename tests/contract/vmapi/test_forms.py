@@ -224,3 +224,12 @@ def test_x_context_is_kept_with_the_job(world):
     params = world.job(answer.json["job_uuid"])["params"]
     assert params["context"] == {"caller": {"type": "docker"}}
     assert params["x-request-id"] == "e1"
+
+
+def test_polls_of_a_job_have_the_manners_of_all_answers(world):
+    (job,) = world.http.get(f"/vms/{world.create()['uuid']}/jobs").json
+    poll = world.http.get(f"/jobs/{job['uuid']}", headers={"x-request-id": "r1"})
+    other = world.http.get(f"/jobs/{job['uuid']}/wait", headers={"x-request-id": "r1"})
+    assert poll.json == other.json
+    assert poll.headers.keys() == other.headers.keys()
+    assert poll.headers["x-request-id"] == "r1"
