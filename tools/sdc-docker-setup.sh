@@ -323,7 +323,10 @@ get_ca() {
     case $status in
     200) ;;
     404) say 'the endpoint has no CA of its own'; return ;;
-    000) die "cannot get $endpoint/ca.pem: $(cat "$work/error") (-k accepts any certificate)" ;;
+    000)
+        ! grep -q '(60)' "$work/error" || warn 'to trust whatever certificate the endpoint shows, use -k'
+        die "cannot get $endpoint/ca.pem: $(head -1 "$work/error")"
+        ;;
     *) die "cannot get $endpoint/ca.pem (HTTP status $status)" ;;
     esac
     openssl x509 -in "$work/body" -noout 2>/dev/null || die "$endpoint/ca.pem is not a certificate"
