@@ -37,7 +37,7 @@ class Pull:
     """One pull, in a greenlet of its own: it goes on to its end when its listener leaves."""
 
     def __init__(self, imgapi: Imgapi, reference: Reference, who: Credentials | None, request_id: str) -> None:
-        self._imgapi = imgapi
+        self.imgapi = imgapi
         self._reference = reference
         self._who = who
         self._request_id = request_id
@@ -76,10 +76,10 @@ class Pull:
 
     def _pull(self) -> None:
         reference = self._reference
-        repository, resolved = self._imgapi.registry.open(reference, self._who)
+        repository, resolved = self.imgapi.registry.open(reference, self._who)
         manifest = resolved.manifest
         config_text = repository.config(manifest.config)
-        chain = Chain(self._imgapi, reference, manifest, _read_config(config_text))
+        chain = Chain(self.imgapi, reference, manifest, _read_config(config_text))
         target = reference.tag or reference.digest
         status = f"{target}: Pulling from {reference.local_name} (req {self._request_id})"
         self._say("status", {"status": status})
@@ -109,9 +109,9 @@ class Pull:
         missing = []
         for number, layer in enumerate(manifest.layers):
             if chain.present(number):
-                self._progress(layer, "Already exists")
+                self.progress(layer, "Already exists")
             else:
-                self._progress(layer, "Pulling fs layer")
+                self.progress(layer, "Pulling fs layer")
                 missing.append(number)
         fetches = [_Fetch(self, repository, chain, number) for number in missing]
         pool = gevent.pool.Pool(LAYERS_AT_ONCE)
@@ -121,9 +121,9 @@ class Pull:
                 if isinstance(fetched, Exception):
                     raise fetched
                 layer = manifest.layers[number]
-                self._progress(layer, "Activating image")
+                self.progress(layer, "Activating image")
                 chain.activate(number, fetched)
-                self._progress(layer, "Pull complete")
+                self.progress(layer, "Pull complete")
         finally:
             results.kill()
             pool.kill()
@@ -131,7 +131,7 @@ class Pull:
                 fetch.release()
         return bool(missing)
 
-    def _progress(self, layer: Descriptor, status: str, detail: dict[str, Any] | None = None) -> None:
+    def progress(self, layer: Descriptor, status: str, detail: dict[str, Any] | None = None) -> None:
         payload: dict[str, Any] = {"id": short(layer.digest), "status": status}
         if detail is not None:
             payload["progressDetail"] = detail
@@ -155,26 +155,26 @@ class _Fetch:
         """Return the layer, from another image's file or from the registry; or what went wrong."""
         cached = self._chain.cached(self._number)
         if cached is not None:
-            self._pull._progress(self._layer, "Download complete (cached)")
+            self._pull.progress(self._layer, "Download complete (cached)")
             return cached
         try:
-            fetched = self._pull._imgapi.downloads.fetch(self._repository, self._layer, self._watch)
+            fetched = self._pull.imgapi.downloads.fetch(self._repository, self._layer, self._watch)
         except (RegistryError, OSError) as error:
             return error
         self._fetched = True
-        self._pull._progress(self._layer, "Download complete")
+        self._pull.progress(self._layer, "Download complete")
         return fetched
 
     def release(self) -> None:
         if self._fetched:
-            self._pull._imgapi.downloads.release(self._layer, self._watch)
+            self._pull.imgapi.downloads.release(self._layer, self._watch)
 
     def _watch(self, current: int) -> None:
         if current - self._told < _STEP:
             return
         self._told = current
         detail = {"current": current, "total": self._layer.size, "start": self._began}
-        self._pull._progress(self._layer, "Downloading", detail)
+        self._pull.progress(self._layer, "Downloading", detail)
 
 
 def _read_config(text: bytes) -> dict[str, Any]:
