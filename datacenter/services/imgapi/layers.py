@@ -45,12 +45,13 @@ class Chain:
 
     def cached(self, number: int) -> Layer | None:
         """Find the same bytes in an image of another chain."""
-        digest = self.layers[number].digest
+        digest, diff_id = self.layers[number].digest, self._diff_ids[number]
         for image in self._imgapi.images.all():
             for file in image["files"]:
-                if file["digest"] == digest and "uncompressedDigest" in file and image["state"] == "active":
+                known = (file["digest"], file.get("uncompressedDigest"))
+                if known == (digest, diff_id) and image["state"] == "active":
                     facts = Facts(file["size"], file["sha1"], file["md5"], digest, file["compression"])
-                    return Layer(self._imgapi.files.path(image["uuid"]), facts, file["uncompressedDigest"])
+                    return Layer(self._imgapi.files.path(image["uuid"]), facts, diff_id)
         return None
 
     def activate(self, number: int, layer: Layer) -> None:

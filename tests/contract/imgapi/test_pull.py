@@ -101,6 +101,16 @@ def test_the_same_bytes_in_another_chain_are_not_downloaded_again(fake, pull) ->
     assert fake.count(image.layers[0]) == 1
 
 
+def test_a_wrong_claim_about_plain_bytes_only_costs_a_download(fake, pull, imgapi) -> None:
+    shared = tar_of(b=b"2")
+    fake.image("one", layers=[shared])
+    image = fake.image("two", layers=[tar_of(a=b"1"), shared])
+    uuid = created(pull(f"{fake.host}/one"))["image_uuid"]
+    imgapi.update(uuid, {"files": [{"uncompressedDigest": digest_of(b"else")}]})
+    assert created(pull(f"{fake.host}/two"))
+    assert fake.count(image.layers[1]) == 2
+
+
 def test_pull_by_digest(fake, pull) -> None:
     image = fake.image("x", kind=OCI)
     lines = pull(f"{fake.host}/x", digest=image.digest)
