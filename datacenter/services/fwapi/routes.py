@@ -47,6 +47,11 @@ def make_app(fwapi: Fwapi) -> Flask:
         fwapi.delete(fwapi.rule(rule_uuid, owner)["uuid"])
         return reply(None, 204, x_update_id=str(uuid.uuid4()))
 
+    _vm_routes(app, fwapi)
+    return app
+
+
+def _vm_routes(app: Flask, fwapi: Fwapi) -> None:
     @app.get("/rules/<rule_uuid>/vms")
     def vms_of_rule(rule_uuid: str) -> Response:
         return reply(fwapi.vms_of_rule(fwapi.rule(rule_uuid, _owner())))
@@ -61,8 +66,6 @@ def make_app(fwapi: Fwapi) -> Flask:
         if not params().get("type"):
             raise RestError(409, "MissingParameter", "type is required")
         return reply({"update_uuid": str(uuid.uuid4())}, 202)
-
-    return app
 
 
 def _owner() -> str | None:

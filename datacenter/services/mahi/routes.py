@@ -52,6 +52,12 @@ def make_app(mahi: Mahi) -> Flask:
             raise _missing("RoleDoesNotExist", role)
         return reply(auth_info(account))
 
+    _add_directory(app, mahi)
+    _add_old_forms(app, mahi)
+    return app
+
+
+def _add_directory(app: Flask, mahi: Mahi) -> None:
     @app.get("/lookup")
     def lookup() -> Response:
         return reply(
@@ -68,9 +74,6 @@ def make_app(mahi: Mahi) -> Flask:
     @app.get("/names")
     def names() -> Response:
         return reply(_names(mahi, request.args.getlist("uuid")))
-
-    _add_old_forms(app, mahi)
-    return app
 
 
 def _add_old_forms(app: Flask, mahi: Mahi) -> None:

@@ -1,9 +1,8 @@
-"""NAPI against what the real one was seen to answer."""
+"""NAPI's networks, nics, pools and addresses against what the real one was seen to answer."""
 
 from __future__ import annotations
 
 import uuid
-from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -23,42 +22,10 @@ FABRIC_NIC_KEYS = (
     "belongs_to_type belongs_to_uuid mac owner_uuid primary state created_timestamp modified_timestamp ip fabric "
     "gateway gateway_provisioned internet_nat mtu netmask nic_tag resolvers vlan_id network_uuid cn_uuid"
 ).split()
-BASE = f"/fabrics/{OWNER}/vlans"
-
-
-@pytest.fixture
-def http(dc):
-    return dc.napi.app.test_client()
-
-
-@pytest.fixture
-def external(dc):
-    return dc.napi.networks(name="external")[0]
 
 
 def nic_body(**fields):
     return {"owner_uuid": OWNER, "belongs_to_uuid": VM, "belongs_to_type": "zone", **fields}
-
-
-def errors(answer):
-    assert (answer.status_code, answer.json["code"]) == (422, "InvalidParameters"), answer.json
-    return [(error["field"], error["code"]) for error in answer.json["errors"]]
-
-
-def fabric_network(http, **fields):
-    if http.get(f"{BASE}/2").status_code == 404:
-        assert http.post(BASE, json={"vlan_id": 2, "name": "default"}).status_code == 200
-    body = {
-        "name": "default",
-        "subnet": "192.168.128.0/22",
-        "provision_start_ip": "192.168.128.5",
-        "provision_end_ip": "192.168.131.250",
-        "gateway": "192.168.128.1",
-        "resolvers": ["8.8.8.8", "8.8.4.4"],
-        "internet_nat": False,
-        **fields,
-    }
-    return http.post(f"{BASE}/2/networks", json={name: value for name, value in body.items() if value is not None})
 
 
 def test_ping(http):
@@ -80,7 +47,7 @@ def test_a_new_data_center_has_its_tags_and_networks(dc, http):
     assert http.get("/networks/admin").json == admin
 
 
-def test_networks_are_filtered_strictly(dc, http, external):
+def test_networks_are_filtered_strictly(dc, http, external, errors):
     default = dc.mahi.create_account("jdoe")
     fabric = dc.napi.ensure_default_fabric(default["uuid"])
     mine = f"provisionable_by={default['uuid']}"
@@ -145,8 +112,8 @@ def test_a_nic_gets_the_next_address(http, external):
     assert http.get("/nics/90b8d0112233").json["message"] == "nic not found"
 
 
-def test_a_nic_on_a_fabric(http):
-    network = fabric_network(http).json
+def test_a_nic_on_a_fabric(http, errors, fabric_network):
+    network = fabric_network().json
     nic = http.post(f"/networks/{network['uuid']}/nics", json=nic_body(cn_uuid=CN)).json
     assert list(nic) == FABRIC_NIC_KEYS
     assert (nic["ip"], nic["vlan_id"], nic["nic_tag"]) == ("192.168.128.5", 2, f"sdc_overlay/{network['vnet_id']}")
@@ -156,7 +123,7 @@ def test_a_nic_on_a_fabric(http):
     assert http.post(f"/networks/{network['uuid']}/nics", json=unchecked).status_code == 200
 
 
-def test_wrong_nics_are_refused_with_every_reason(http, external):
+def test_wrong_nics_are_refused_with_every_reason(http, external, errors):
     http.post("/nics", json=nic_body(mac="90:b8:d0:11:22:33"))
     assert errors(http.post("/nics", json=nic_body(mac="90:b8:d0:11:22:33"))) == [("mac", "Duplicate")]
     refused = http.post("/nics", json={"belongs_to_type": "nope", "mac": "90:b8:d0:11:22:44"})
@@ -181,7 +148,7 @@ def test_wrong_nics_are_refused_with_every_reason(http, external):
     assert http.post(f"/networks/{ABSENT}/nics", json=nic_body()).status_code == 404
 
 
-def test_an_address_may_be_asked_for_and_is_given_once(http, external):
+def test_an_address_may_be_asked_for_and_is_given_once(http, external, errors):
     path = f"/networks/{external['uuid']}/nics"
     nic = http.post(path, json=nic_body(ip="10.88.0.5")).json
     assert nic["ip"] == "10.88.0.5"
@@ -210,9 +177,9 @@ def test_changes_can_be_made_conditional(http, external):
     assert http.put(f"/nics/{nic.json['mac']}", json={"state": "running"}, headers=fresh).status_code == 200
 
 
-def test_a_full_network_says_so(http):
+def test_a_full_network_says_so(http, fabric_network):
     fields = {"subnet": "192.168.128.0/29", "provision_start_ip": "192.168.128.2", "provision_end_ip": "192.168.128.4"}
-    network = fabric_network(http, **fields).json
+    network = fabric_network(**fields).json
     path = f"/networks/{network['uuid']}/nics"
     nics = [http.post(path, json=nic_body()).json for _ in range(3)]
     assert [nic["ip"] for nic in nics] == ["192.168.128.2", "192.168.128.3", "192.168.128.4"]
@@ -224,7 +191,7 @@ def test_a_full_network_says_so(http):
     assert [http.post(path, json=nic_body()).json["ip"] for _ in range(2)] == ["192.168.128.3", "192.168.128.2"]
 
 
-def test_addresses_of_a_network(dc, http, external):
+def test_addresses_of_a_network(dc, http, external, errors):
     http.post(f"/networks/{external['uuid']}/nics", json=nic_body())
     admin = dc.mahi.admin_uuid
     base = {"network_uuid": external["uuid"]}
@@ -257,132 +224,8 @@ def test_a_reserved_address_is_only_given_to_who_asks_for_it(http, external):
     assert http.put(f"{path}/ips/10.88.0.5", json={"free": True}).json["free"] is True
 
 
-def test_fabric_vlans(http):
-    made = http.post(BASE, json={"vlan_id": 2, "name": "default"})
-    assert made.status_code == 200
-    assert list(made.json) == ["name", "owner_uuid", "vlan_id", "vnet_id"]
-    assert (made.json["name"], made.json["owner_uuid"], made.json["vlan_id"]) == ("default", OWNER, 2)
-    assert "Etag" in made.headers
-    assert http.get(BASE).json == [made.json]
-    assert errors(http.post(BASE, json={"vlan_id": 2, "name": "x"})) == [("vlan_id", "Duplicate")]
-    assert errors(http.post(BASE, json={"vlan_id": 4096})) == [
-        ("name", "MissingParameter"),
-        ("vlan_id", "InvalidParameter"),
-    ]
-    second = http.post(BASE, json={"vlan_id": 3, "name": "x", "description": "d"}).json
-    assert second["vnet_id"] == made.json["vnet_id"]
-    assert http.put(f"{BASE}/3", json={"name": "y"}).json == {**second, "name": "y"}
-    fabric_network(http)
-    busy = http.delete(f"{BASE}/2")
-    assert (busy.status_code, busy.json["code"], busy.json["errors"][0]["code"]) == (422, "InUse", "UsedBy")
-    assert http.delete(f"{BASE}/3").status_code == 204
-    assert http.get(f"{BASE}/3").json["message"] == "vlan not found"
-
-
-def test_an_explicit_fabric_network(http):
-    made = fabric_network(http)
-    assert made.status_code == 200
-    network = made.json
-    assert network == {
-        "family": "ipv4",
-        "mtu": 1500,
-        "nic_tag": "sdc_overlay",
-        "name": "default",
-        "provision_end_ip": "192.168.131.250",
-        "provision_start_ip": "192.168.128.5",
-        "subnet": "192.168.128.0/22",
-        "uuid": network["uuid"],
-        "vlan_id": 2,
-        "fabric": True,
-        "vnet_id": network["vnet_id"],
-        "internet_nat": False,
-        "gateway_provisioned": False,
-        "resolvers": ["8.8.8.8", "8.8.4.4"],
-        "gateway": "192.168.128.1",
-        "owner_uuid": OWNER,
-        "netmask": "255.255.252.0",
-    }
-    path = f"{BASE}/2/networks/{network['uuid']}"
-    assert http.get(path).json == network
-    assert http.get(f"{BASE}/2/networks").json == [network]
-    assert http.put(path, json={"description": "mine"}).json == {**network, "description": "mine"}
-    nic = http.post(f"/networks/{network['uuid']}/nics", json=nic_body()).json
-    busy = http.delete(path)
-    assert busy.json["errors"] == [
-        {"type": "nic", "id": nic["mac"], "code": "UsedBy", "message": f'In use by nic "{nic["mac"]}"'}
-    ]
-    http.delete(f"/nics/{nic['mac']}")
-    assert http.delete(path).status_code == 204
-    assert http.get(path).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("fields", "field", "code"),
-    [
-        ({"name": None}, "name", "MissingParameter"),
-        ({"subnet": None}, "subnet", "MissingParameter"),
-        ({"subnet": "192.168.128.1/22"}, "subnet", "InvalidParameter"),
-        ({"subnet": "192.168.128.0"}, "subnet", "InvalidParameter"),
-        ({"gateway": "10.0.0.1"}, "gateway", "InvalidParameter"),
-        ({"provision_end_ip": "192.168.131.255"}, "provision_end_ip", "InvalidParameter"),
-        ({"resolvers": ["one.one"]}, "resolvers", "InvalidParameter"),
-        ({"routes": {"10.0.0.0/8": "x"}}, "routes", "InvalidParameter"),
-        ({"mtu": 100}, "mtu", "InvalidParameter"),
-        ({"colour": "red"}, ["colour"], "UnknownParameters"),
-        ({"subnet": "8.8.8.0/24", "provision_start_ip": "8.8.8.5", "provision_end_ip": "8.8.8.9", "gateway": None},
-         "subnet", "InvalidParameter"),
-    ],
-)  # fmt: skip
-def test_wrong_fabric_networks_are_refused(http, fields, field, code):
-    assert errors(fabric_network(http, **fields)) == [(field, code)]
-
-
-def test_a_name_and_a_subnet_are_used_once(dc, http):
-    first = fabric_network(http).json
-    again = fabric_network(http, subnet="192.168.200.0/22", provision_start_ip="192.168.200.5",
-                           provision_end_ip="192.168.203.250", gateway="192.168.200.1")  # fmt: skip
-    assert errors(again) == [("name", "Duplicate")]
-    overlapping = fabric_network(http, name="other")
-    assert overlapping.json["errors"][0]["id"] == first["uuid"]
-    other = dc.mahi.create_account("mallory")
-    vlan = dc.napi.fabrics.create_vlan(other["uuid"], {"name": "v", "vlan_id": 9})
-    body = {name: first[name] for name in ("name", "subnet", "provision_start_ip", "provision_end_ip")}
-    refused = http.post(f"/fabrics/{other['uuid']}/vlans/{vlan['vlan_id']}/networks", json=body)
-    assert errors(refused) == [("subnet", "InvalidParameter")]
-    assert first["uuid"] not in refused.text
-
-
-def test_a_subnet_is_found_when_none_is_given(http):
-    nets = [
-        fabric_network(http, name=name, subnet=None, provision_start_ip=None, provision_end_ip=None, gateway=None,
-                       internet_nat=None, subnet_alloc=True, family="ipv4", subnet_prefix=prefix).json
-        for name, prefix in (("a", 24), ("b", 22), ("c", 24))
-    ]  # fmt: skip
-    assert [net["subnet"] for net in nets] == ["10.128.0.0/24", "10.128.4.0/22", "10.128.1.0/24"]
-    assert (nets[1]["gateway"], nets[1]["provision_start_ip"]) == ("10.128.4.1", "10.128.4.5")
-    assert nets[1]["internet_nat"] is nets[1]["gateway_provisioned"] is True
-
-
-def test_subnets_run_out(dc):
-    vlan = dc.napi.fabrics.create_vlan(OWNER, {"name": "v", "vlan_id": 9})
-    for number in range(4):
-        dc.napi.fabrics.create_network(vlan, {"name": f"n{number}", "subnet_alloc": True, "subnet_prefix": 16})
-    path = f"{BASE}/9/networks"
-    exhausted = dc.napi.app.test_client().post(path, json={"name": "x", "subnet_alloc": True})
-    assert (exhausted.status_code, exhausted.json["code"]) == (507, "SubnetsExhausted")
-
-
-def test_accounts_get_fabrics_that_never_meet(dc):
-    nets = [dc.napi.ensure_default_fabric(dc.mahi.create_account(f"user{n}")["uuid"]) for n in range(5)]
-    subnets = [IPv4Network(net["subnet"]) for net in nets]
-    assert all(net.subnet_of(IPv4Network("10.128.0.0/16")) and net.prefixlen == 22 for net in subnets)
-    assert not any(a.overlaps(b) for a in subnets for b in subnets if a is not b)
-    assert all(IPv4Address(net["gateway"]) == subnet[1] for net, subnet in zip(nets, subnets, strict=True))
-    assert {net["mtu"] for net in nets} == {1500}
-
-
-def test_a_pool_gives_from_the_first_network_with_room(http, external):
-    small = fabric_network(http, subnet="192.168.128.0/29", provision_start_ip="192.168.128.2",
+def test_a_pool_gives_from_the_first_network_with_room(http, external, errors, fabric_network):
+    small = fabric_network(subnet="192.168.128.0/29", provision_start_ip="192.168.128.2",
                            provision_end_ip="192.168.128.2", gateway=None).json  # fmt: skip
     made = http.post("/network_pools", json={"name": "public", "networks": [small["uuid"], external["uuid"]]})
     assert made.json["nic_tags_present"] == ["sdc_overlay", "external"]
@@ -398,7 +241,7 @@ def test_a_pool_gives_from_the_first_network_with_room(http, external):
     assert http.delete(f"/network_pools/{made.json['uuid']}").status_code == 204
 
 
-def test_an_operator_makes_a_network(http):
+def test_an_operator_makes_a_network(http, errors):
     body = {
         "name": "dmz",
         "nic_tag": "external",
