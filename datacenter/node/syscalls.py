@@ -25,7 +25,7 @@ def _checked(result: int, what: str) -> int:
 
 
 def mount(source: str, target: Path, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount a file system, as mount(2) does. ``options`` must stay below one page."""
+    """Attach a file system. ``options`` must stay below one page."""
     _checked(
         _libc.mount(source.encode(), str(target).encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()),
         str(target),
