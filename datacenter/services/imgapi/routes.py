@@ -72,14 +72,6 @@ def make_app(imgapi: Imgapi) -> Flask:
         _find(imgapi, uuid)
         return _shown(_ACTIONS[action](imgapi, uuid))
 
-    @app.put("/images/<uuid>/file")
-    def add_file(uuid: str) -> Response:
-        return _shown(_receive(imgapi, uuid))
-
-    @app.get("/images/<uuid>/file")
-    def get_file(uuid: str) -> Response:
-        return _send_file(imgapi, uuid)
-
     @app.delete("/images/<uuid>")
     def delete_image(uuid: str) -> Response:
         imgapi.delete(_find(imgapi, uuid)["uuid"], request.args.get("account"))
@@ -90,7 +82,18 @@ def make_app(imgapi: Imgapi) -> Flask:
         _find(imgapi, uuid)
         raise RestError(400, "NotImplemented", "pushing images is not supported")
 
+    _add_file_routes(app, imgapi)
     return app
+
+
+def _add_file_routes(app: Flask, imgapi: Imgapi) -> None:
+    @app.put("/images/<uuid>/file")
+    def add_file(uuid: str) -> Response:
+        return _shown(_receive(imgapi, uuid))
+
+    @app.get("/images/<uuid>/file")
+    def get_file(uuid: str) -> Response:
+        return _send_file(imgapi, uuid)
 
 
 _ACTIONS: dict[str, Callable[[Imgapi, str], Manifest]] = {
