@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Collection
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any, Self
@@ -86,6 +87,13 @@ class Network:
                 raise
         path.unlink()
 
+    def remove_strays(self, known: Collection[str]) -> None:
+        """Let all namespaces go but those of known zones and our own spare ones."""
+        spare = {pin.name for pin in self._spare}
+        for pin in list(self._home.netns.iterdir()):
+            if pin.name not in known and pin.name not in spare:
+                self.disconnect(pin.name)
+
     def fill_spare(self) -> None:
         """Make namespaces ahead, so that a boot needs not wait for one."""
         while len(self._spare) < SPARE:
@@ -95,6 +103,8 @@ class Network:
             self._spare.append(pin)
 
     def _take_spare(self, path: Path) -> None:
+        while self._spare and not self._spare[-1].exists():  # cleared away as a stranger, by an adoption just then
+            self._spare.pop()
         if not self._spare:
             netlink.make_namespace(path)
             return
