@@ -62,7 +62,7 @@ class Mahi:
         """Make an account with its default fabric; of one that exists, change what is given and add the key.
 
         A new account is approved and no operator unless said otherwise. ``settings`` are further attributes
-        of ``attributes.SETTABLE``. Raises 409 InvalidArgument.
+        of ``attributes.SETTABLE``. Raises 409 InvalidArgument, 507 SubnetsExhausted; then nothing is changed.
         """
         attributes.check_login(login)
         if approved is not None:
@@ -71,12 +71,13 @@ class Mahi:
             settings["groups"] = ["operators"] if operator else []
         attributes.check(settings)
         key = _read_key(ssh_public_key) if ssh_public_key else None
-        if login not in self._by_login:
-            self._insert(login)
-        account = self.set_attributes(login, **settings)
-        if key:
-            account = self._put_key(account, key, key_name)
-        self._dc.napi.ensure_default_fabric(account["uuid"])
+        with self._dc.store.transaction():
+            if login not in self._by_login:
+                self._insert(login)
+            account = self.set_attributes(login, **settings)
+            if key:
+                account = self._put_key(account, key, key_name)
+            self._dc.napi.ensure_default_fabric(account["uuid"])
         return account
 
     def set_attributes(self, login_or_uuid: str, /, **changes: Any) -> Account:

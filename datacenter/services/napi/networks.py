@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any
 
@@ -178,18 +178,24 @@ def select(documents: list[Network], params: dict[str, Any]) -> list[Network]:
         for field in ("owner_uuid", "provisionable_by")
         if field in params and not is_uuid(params[field])
     ]
-    problems += [
-        invalid(field, "must be a number")
-        for field in ("limit", "offset", "vlan_id")
-        if field in params and not all(map(whole, choices(params[field])))
-    ]
-    if not problems and not 1 <= int(params.get("limit", 1000)) <= 1000:
-        problems.append(invalid("limit", "must be a number between 1 and 1000"))
+    if "vlan_id" in params and not all(map(whole, choices(params["vlan_id"]))):
+        problems.append(invalid("vlan_id", "must be a number"))
     if problems:
         raise InvalidParameters(*problems)
-    start = int(params.get("offset", 0))
-    found = [document for document in documents if _passes(document, params)]
-    return found[start : start + int(params.get("limit", 1000))]
+    return [document for document in documents if _passes(document, params)][page(params)]
+
+
+def page(params: Mapping[str, Any]) -> slice:
+    """The stretch of a list that ``limit`` (1 to 1000) and ``offset`` ask for. Raises 422."""
+    limit, offset = params.get("limit", 1000), params.get("offset", 0)
+    problems = []
+    if not whole(limit) or not 1 <= int(limit) <= 1000:
+        problems.append(invalid("limit", "must be a number between 1 and 1000"))
+    if not whole(offset):
+        problems.append(invalid("offset", "must be a number"))
+    if problems:
+        raise InvalidParameters(*problems)
+    return slice(int(offset), int(offset) + int(limit))
 
 
 def _passes(document: Network, params: dict[str, Any]) -> bool:

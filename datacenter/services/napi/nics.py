@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from datacenter.clock import iso
 from datacenter.restify import is_uuid, truthy
 from datacenter.services.napi.errors import InvalidParameters, Problem, SubnetFull, duplicate, invalid, missing, used_by
-from datacenter.services.napi.networks import Network, choices, provisionable, read_address
+from datacenter.services.napi.networks import Network, choices, page, provisionable, read_address
 
 if TYPE_CHECKING:
     from datacenter.services.napi.model import Napi
@@ -93,13 +93,12 @@ class Nics:
             for nic in map(self._view, pool)
             if all(str(nic.get(field)) in values for field, values in wanted.items())
         ]
-        start = int(params.get("offset", 0))
-        return found[start : start + int(params.get("limit", 1000))]
+        return found[page(params)]
 
     def create(self, given: dict[str, Any]) -> Nic:
         """Make a nic; with a ``network_uuid`` (of a network or pool) it gets an address. Raises 422, 507."""
         problems = _check(given)
-        mac = read_mac(given["mac"]) if given.get("mac") else self._new_mac()
+        mac = read_mac(str(given["mac"])) if given.get("mac") else self._new_mac()
         if not _MAC.fullmatch(mac):
             problems.append(invalid("mac", "invalid MAC address"))
         elif mac in self._nics:
@@ -267,6 +266,8 @@ def _check(given: dict[str, Any]) -> list[Problem]:
         problems.append(invalid("state", 'must be one of: "provisioning", "stopped", "running"'))
     if given.get("cn_uuid") is not None and not is_uuid(given["cn_uuid"]):
         problems.append(invalid("cn_uuid", "invalid UUID"))
+    if given.get("network_uuid") not in (None, "", "admin") and not is_uuid(given["network_uuid"]):
+        problems.append(invalid("network_uuid", "invalid UUID"))
     if given.get("ip") is not None and not given.get("network_uuid"):
         problems.append(missing("network_uuid"))
     return problems

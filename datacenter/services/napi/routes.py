@@ -99,7 +99,8 @@ def _network_routes(app: Flask, napi: Napi) -> None:
 
     @app.put("/networks/<uuid>")
     def update_network(uuid: str) -> Response:
-        network, bag = _network(napi, uuid), request.get_json(force=True, silent=True) or {}
+        network, bag = _network(napi, uuid), params()
+        del bag["uuid"]
         strict(bag, networks.CHANGEABLE)
         check_version(network)
         return tagged(napi.update_network(network, bag))
@@ -187,7 +188,7 @@ def _nic_routes(app: Flask, napi: Napi) -> None:
 def _address_routes(app: Flask, napi: Napi) -> None:
     @app.get("/networks/<uuid>/ips")
     def list_ips(uuid: str) -> Response:
-        return reply(list(napi.ips(_network(napi, uuid)).values()))
+        return reply(list(napi.ips(_network(napi, uuid)).values())[networks.page(request.args)])
 
     @app.get("/networks/<uuid>/ips/<ip>")
     def get_ip(uuid: str, ip: str) -> Response:

@@ -72,12 +72,12 @@ def _headers(response: Response) -> Response:
 def _page(papi: Papi) -> tuple[list[Package], int]:
     bag = params()
     terms = {key: value for key, value in bag.items() if key not in _CONTROL}
-    found = papi.search(terms, bag.get("filter"))
+    found = papi.search(terms, str(bag.get("filter", "")))
     count = len(found)
     sort = bag.get("sort", "uuid" if "order" in bag else None)
     if sort is not None:
         descending = str(bag.get("order", "ASC")).upper() == "DESC"
-        found.sort(key=lambda package: _rank(package.get(sort)), reverse=descending)
+        found.sort(key=lambda package: _rank(package.get(str(sort))), reverse=descending)
     offset, limit = _number(bag, "offset", 0), min(_number(bag, "limit", MAX_LIMIT), MAX_LIMIT)
     return found[offset : offset + limit], count
 

@@ -6,6 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from datacenter.restify import RestError
+
 ABSENT = "00000000-0000-4000-8000-000000000000"
 
 # what ssh-keygen -E md5 -l says of this key
@@ -211,3 +213,13 @@ def test_accounts_survive_a_restart(dc, jdoe):
     restarted = type(dc.mahi)(dc)
     assert restarted.account("jdoe") == restarted.account(jdoe["uuid"]) == jdoe
     assert restarted.admin_uuid == dc.mahi.admin_uuid
+
+
+def test_an_account_whose_fabric_finds_no_subnet_is_not_made(dc, http, monkeypatch):
+    def exhausted(owner_uuid):
+        raise RestError(507, "SubnetsExhausted", "no more free subnets")
+
+    monkeypatch.setattr(dc.napi, "ensure_default_fabric", exhausted)
+    assert http.post("/embedded/accounts", json={"login": "carol"}).status_code == 507
+    assert dc.mahi.account("carol") is None
+    assert http.get("/accounts?login=carol").status_code == 404

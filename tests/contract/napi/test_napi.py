@@ -71,10 +71,15 @@ def test_networks_are_filtered_strictly(dc, http, external, errors):
         assert [network["name"] for network in http.get(f"/networks?{query}").json] == names, query
     assert errors(http.get("/networks?colour=red&x=1")) == [(["colour", "x"], "UnknownParameters")]
     assert errors(http.get("/networks?limit=0")) == [("limit", "InvalidParameter")]
-    assert errors(http.get("/networks?limit=x&provisionable_by=me")) == [
+    assert errors(http.get("/networks?limit=x&offset=y")) == [
         ("limit", "InvalidParameter"),
-        ("provisionable_by", "InvalidParameter"),
+        ("offset", "InvalidParameter"),
     ]
+    assert errors(http.get("/networks?vlan_id=x&provisionable_by=me")) == [
+        ("provisionable_by", "InvalidParameter"),
+        ("vlan_id", "InvalidParameter"),
+    ]
+    assert errors(http.get("/nics?limit=x")) == [("limit", "InvalidParameter")]
 
 
 def test_one_network(dc, http, external):
@@ -142,6 +147,10 @@ def test_wrong_nics_are_refused_with_every_reason(http, external, errors):
     }
     path = f"/networks/{external['uuid']}/nics"
     assert errors(http.post(path, json=nic_body(ip="10.77.0.1"))) == [("ip", "InvalidParameter")]
+    assert errors(http.post("/nics", json=nic_body(network_uuid={}, mac=5))) == [
+        ("mac", "InvalidParameter"),
+        ("network_uuid", "InvalidParameter"),
+    ]
     assert errors(http.post(path, json=nic_body(mac="xx"))) == [("mac", "InvalidParameter")]
     assert errors(http.post(path, json=nic_body(colour="red"))) == [(["colour"], "UnknownParameters")]
     assert errors(http.post("/nics", json=nic_body(ip="10.88.0.9"))) == [("network_uuid", "MissingParameter")]
