@@ -54,9 +54,7 @@ def _remove_strangers(node: Node) -> None:
     for uuid in node.runtime.known():
         if uuid not in node.zones:
             node.runtime.delete(uuid)
-    for pin in node.home.netns.iterdir():
-        if pin.name not in node.zones:
-            node.network.disconnect(pin.name)
+    node.network.remove_strays(node.zones)
     for partial in node.home.layers.glob("*.partial"):
         shutil.rmtree(partial, ignore_errors=True)
     node.empty_trash()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
+import uuid
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,8 @@ Manifest = dict[str, Any]
 
 
 def folder_name(image_uuid: str) -> str:
-    """A layer's folder: short, because the names of up to 127 layers must fit in one page of mount options."""
-    return image_uuid.replace("-", "")[:16]
+    """A layer's folder, the uuid in base64: the names of 127 layers must fit in one page of mount options."""
+    return base64.urlsafe_b64encode(uuid.UUID(image_uuid).bytes).decode().rstrip("=")
 
 
 class Layers:
@@ -52,33 +54,33 @@ class Layers:
         self._chains[image_uuid] = names
         return names
 
-    def _kept(self, uuid: str) -> Manifest | None:
-        if not _UUID.fullmatch(uuid):
-            raise TaskError("ImageNotFound", f"not an image uuid: {uuid}")
-        path = self._folder / f"{folder_name(uuid)}.json"
+    def _kept(self, image_uuid: str) -> Manifest | None:
+        if not _UUID.fullmatch(image_uuid):
+            raise TaskError("ImageNotFound", f"not an image uuid: {image_uuid}")
+        path = self._folder / f"{folder_name(image_uuid)}.json"
         if not path.exists():
             return None
         found: Manifest = msgspec.json.decode(path.read_bytes())
         return found
 
-    def _install(self, uuid: str) -> Manifest:
+    def _install(self, image_uuid: str) -> Manifest:
         service = Service(self._url)
-        name = folder_name(uuid)
+        name = folder_name(image_uuid)
         partial = self._folder / f"{name}.partial"
         packed = self._folder / f"{name}.file"
         try:
-            manifest: Manifest = service.call("GET", f"/images/{uuid}")
+            manifest: Manifest = service.call("GET", f"/images/{image_uuid}")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(mode=0o755)
             files = manifest.get("files") or []
             if files:
-                service.download(f"/images/{uuid}/file", packed)
+                service.download(f"/images/{image_uuid}/file", packed)
                 _unpack(packed, partial, files[0].get("compression") or "none")
         except ServiceError as error:
             code = "ImageNotFound" if error.status == 404 else "ImageInstallError"
-            raise TaskError(code, f"image {uuid}: {error}") from error
+            raise TaskError(code, f"image {image_uuid}: {error}") from error
         except (OSError, LayerError) as error:
-            raise TaskError("ImageInstallError", f"image {uuid}: {error}") from error
+            raise TaskError("ImageInstallError", f"image {image_uuid}: {error}") from error
         finally:
             service.close()
             packed.unlink(missing_ok=True)
