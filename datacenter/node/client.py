@@ -15,6 +15,9 @@ CONNECT_WITHIN = 30.0
 LINGER = 10.0
 """Seconds a finished session waits for the client to have read everything."""
 RECEIVE = 128 * 1024
+KEEPALIVE = 20
+"""Seconds between probes of a silent connection."""
+TCP_CLOSE = 7
 
 
 def rendezvous(serve: Callable[[socket.socket], None], missed: Callable[[], None] | None = None) -> int:
@@ -39,6 +42,9 @@ def rendezvous(serve: Callable[[socket.socket], None], missed: Callable[[], None
             listener.close()
         with connection:
             connection.settimeout(None)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE)
             serve(connection)
 
     gevent.spawn(accept)
@@ -84,7 +90,7 @@ class Client:
         self.send(b"".join([self.framing.lines(kind, lines) for kind, lines in runs]))
 
     def events(self) -> Iterator[Asked]:
-        """Yield what the client asks until it leaves; its half-close is the end of stdin, and the last event.
+        """Yield what the client asks until it is gone; its half-close is the end of stdin, and the last event.
 
         Raises ProtocolError.
         """
@@ -97,8 +103,19 @@ class Client:
                 return
             if not data:
                 yield Asked(STDIN_EOF)
+                self._wait_gone()
                 return
             yield from reader.feed(data)
+
+    def _wait_gone(self) -> None:
+        """Wait for a client that sent FIN to be gone altogether, which a keepalive probe finds out within two minutes.
+
+        Else a client that closed would be kept for as long as a container is silent.
+        """
+        while self._connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != TCP_CLOSE:
+            if self.left.wait(KEEPALIVE):
+                return
+        self._break()
 
     def end(self, code: int | None, error: dict[str, str] | None = None) -> None:
         """Send the end message, then ``close``."""

@@ -56,10 +56,7 @@ class Console:
 
     def peek(self, kind: int) -> bytes:
         """What waits in the first packet of the output, if it is of this kind; nothing is consumed."""
-        try:
-            packet: bytes = self._connection.recv(PIECE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return b""
+        packet = _peek(self._connection)
         return packet[1:] if packet and CONMON_STREAMS.get(packet[0]) == kind else b""
 
     def write(self, data: bytes) -> None:
@@ -78,9 +75,21 @@ class Console:
 def _wait_accepted(console: socket.socket) -> None:
     pause = 0.0005
     with gevent.Timeout(ACCEPT_WITHIN, TimeoutError("conmon does not accept")):
-        while not _accepted(console):
+        while not _accepted(console) and _peek(console) is None:
             gevent.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+
+def _peek(console: socket.socket) -> bytes | None:
+    """The packet that waits, not consumed: b"" when conmon went, None when there is none. Never blocks."""
+    console.settimeout(0.0)  # gevent waits in spite of MSG_DONTWAIT
+    try:
+        packet: bytes = console.recv(PIECE, socket.MSG_PEEK)
+    except BlockingIOError:
+        return None
+    finally:
+        console.settimeout(None)
+    return packet
 
 
 def _accepted(console: socket.socket) -> bool:

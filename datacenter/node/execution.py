@@ -88,6 +88,10 @@ class Execution:
         else:
             client.end(self.code)
 
+    def abandon(self) -> None:
+        """Give up a process whose client never came."""
+        self._end(None)
+
     def run_detached(self) -> None:
         """Start the process with nobody to talk to; return when it runs. Raises ExecFailure."""
         try:
@@ -104,7 +108,10 @@ class Execution:
         """Start the runtime; the process's outputs. Raises ExecFailure."""
         if not self.zone.running:
             raise ExecFailure(f"VM {self.zone.uuid} is not running")
-        process = exec_process(self.zone, self._command)
+        try:
+            process = exec_process(self.zone, self._command)
+        except OSError as error:  # the container ended just now
+            raise ExecFailure(f"{PREFIX}{error.strerror}: unknown") from error
         if self._size:
             process["consoleSize"] = {"width": self._size[0], "height": self._size[1]}
         self._folder.mkdir(parents=True, mode=0o700)
@@ -137,8 +144,10 @@ class Execution:
 
     def _failure(self) -> ExecFailure:
         """The runtime's last words, for what was not foreseen before it was started."""
-        words = (self._folder / "log").read_text(errors="replace").strip().splitlines()
-        return ExecFailure(f"{PREFIX}{words[-1] if words else 'the runtime failed'}: unknown")
+        log = self._folder / "log"
+        words = log.read_text(errors="replace").split("\n") if log.exists() else []
+        said = [line for line in words if line.strip()]
+        return ExecFailure(f"{PREFIX}{said[-1] if said else 'the runtime failed'}: unknown")
 
     def _end(self, code: int | None) -> None:
         self.code = code if code is None or code >= 0 else 128 - code

@@ -126,7 +126,7 @@ def _exec(node: Node, zone: Zone, command: dict[str, Any], framing: Framing) -> 
     def serve(connection: socket.socket) -> None:
         execution.serve(connection, framing)
 
-    return _reply(rendezvous(serve), framing)
+    return _reply(rendezvous(serve, execution.abandon), framing)
 
 
 TASKS: dict[str, Task] = {"docker_exec": docker_exec}
