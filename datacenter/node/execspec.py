@@ -19,6 +19,12 @@ PREFIX = "OCI runtime exec failed: exec failed: unable to start container proces
 NOT_FOUND = ("no such file or directory", "executable file", "not a directory")
 
 
+class Bundle(msgspec.Struct):
+    """What of a container's config.json an exec needs; the long seccomp profile is skipped over."""
+
+    process: Json
+
+
 class ExecFailure(Exception):
     """A process that never ran: Docker's sentence, the exit code Docker gives it, and the rest code."""
 
@@ -38,7 +44,7 @@ def exec_process(zone: Zone, command: dict[str, Any]) -> Json:
     root = Path(f"/proc/{zone.pid}/root")
     tty = bool(command.get("Tty"))
     metadata = zone.metadata
-    own: Json = msgspec.json.decode((zone.bundle / "config.json").read_bytes())["process"]
+    own = msgspec.json.decode((zone.bundle / "config.json").read_bytes(), type=Bundle).process
     cwd = command.get("WorkingDir") or own["cwd"]
     groups = tuple(zone.linux.get("GroupAdd") or ())
     try:
