@@ -77,13 +77,16 @@ class Servers:
         self._heard[uuid] = time.monotonic()
 
     def heard(self, uuid: str) -> None:
-        """Note a heartbeat; kept in memory, for it is stale in seconds anyhow."""
+        """Note a heartbeat; kept in memory, for it is stale in seconds anyhow.
+
+        Raises RestError ResourceNotFound for a server nobody knows, which then introduces itself.
+        """
+        self.get(uuid)
         self._heard[uuid] = time.monotonic()
         self._heartbeats[uuid] = iso()
 
     def report(self, uuid: str, status: Doc) -> None:
         """Note an agent's status report: its view of memory and of its VMs."""
-        self.get(uuid)
         self.heard(uuid)
         memory = status.get("meminfo") or status.get("memory_info")
         if isinstance(memory, dict):

@@ -30,7 +30,7 @@ COPY_ERRORS = {
     "VmNotRunning": 409,
     "DockerCopyStoppedContainerNoPlatformSupport": 409,
 }
-CAPABILITY_ERRORS = frozenset({"NotSupported", "InitNotFound", "InitNotExecutable", "InitFailed", "ExecNotFound"})
+CAPABILITY_ERRORS = frozenset({"NotSupported", "InitNotFound", "InitNotExecutable", "InitFailed"})
 """Codes of what only nodes with our capabilities can say; all other failures of docker-exec are InternalError."""
 DOCKER_CALLS = {"docker-exec": 60.0, "docker-copy": 10.0, "docker-stats": 30.0, "docker-build": 30.0}
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NAME = "vmapi"
 SERVER = "VMAPI/9.16.0"
 LOAD_LIMIT = 30.0
+NOT_ON_NODES = frozenset({"provisioning", "failed", "destroyed"})
 GONE_FROM_NODE = frozenset({"VmNotFound", "ResourceNotFound"})
 
 
@@ -100,9 +101,10 @@ class Vmapi:
     def load(self, vm: Vm, request_id: str = "") -> Vm:
         """Ask the VM's node how it is, and return the record after that.
 
-        A VM that its node doesn't know is destroyed, or failed when it was being provisioned. Raises TaskError.
+        A VM that its node doesn't know any more is destroyed. One that is being provisioned is left to its job,
+        which knows better. Raises TaskError.
         """
-        if vm["state"] == "destroyed" or not vm.get("server_uuid"):
+        if vm["state"] in NOT_ON_NODES:
             return vm
         try:
             params = {"uuid": vm["uuid"]}
@@ -112,9 +114,7 @@ class Vmapi:
         except TaskError as error:
             if error.rest_code not in GONE_FROM_NODE:
                 raise
-            current = self.table.get(vm["uuid"]) or vm
-            gone = record.failed if current["state"] == "provisioning" else record.destroyed
-            return self.table.put(gone(current))
+            return self.table.put(record.destroyed(self.table.get(vm["uuid"]) or vm))
         return self.apply(vm["uuid"], answer.get("vm") or {}) or vm
 
     def is_name_taken(self, owner_uuid: str, alias: str) -> bool:

@@ -147,3 +147,8 @@ def test_capacity_leaves_reserved_servers_out(empty_world):
     http = empty_world.cnapi.app.test_client()
     http.post(f"/servers/{node.uuid}", json={"reserved": True})
     assert http.post("/capacity", json={}).json["capacities"] == {}
+
+
+def test_a_forgotten_server_is_told_so(world, http):
+    assert http.delete(f"/servers/{world.node.uuid}").status_code == 204
+    assert http.post(f"/servers/{world.node.uuid}/events/heartbeat", json={}).status_code == 404

@@ -87,3 +87,13 @@ def test_sync_of_a_vm_its_node_does_not_know(world):
     vm = world.create()
     world.node.failures["machine_load"] = [("VmNotFound", "no such VM")]
     assert world.http.get(f"/vms/{vm['uuid']}?sync=true").json["state"] == "destroyed"
+
+
+def test_sync_does_not_disturb_a_provisioning_vm(world):
+    answer = world.http.post("/vms", json=world.payload())
+    path = f"/vms/{answer.json['vm_uuid']}"
+    world.node.failures["machine_load"] = [("VmNotFound", "not yet")]
+    assert world.http.get(f"{path}?sync=true").json["state"] == "provisioning"
+    assert world.job(answer.json["job_uuid"])["execution"] == "succeeded"
+    world.node.failures.clear()
+    assert world.http.get(f"{path}?sync=true").json["state"] == "stopped"
