@@ -32,10 +32,13 @@ def adopt(node: Node) -> None:
 
     Must run after the exit files were taken: a zone that is down without one has lost its exit code.
     """
+    known = set(node.runtime.known())
     for zone in list(node.zones.values()):
         if zone.life.state == "starting" or (zone.running and not _is_alive(zone)):
             node.lifecycle.lost(zone)
-        elif not zone.running:
+        elif zone.running:
+            node.lifecycle.watch(zone)
+        elif zone.uuid in known or (node.home.netns / zone.uuid).exists() or zone.rootfs.is_mount():
             node.lifecycle.clear_now(zone)
     _remove_strangers(node)
 

@@ -39,7 +39,13 @@ class Node:
         self.network = Network(home)
         self.news = News(home)
         self.lifecycle = Lifecycle(
-            home, self.runtime, host=self.host, images=self.images, net=self.network, report=self._report
+            home,
+            self.runtime,
+            host=self.host,
+            images=self.images,
+            net=self.network,
+            report=self._report,
+            look=self._look,
         )
         self._turns: dict[str, RLock] = defaultdict(RLock)
         self._exits = Exits(home.exits, self._ended)
@@ -100,6 +106,9 @@ class Node:
         doomed = [str(path) for path in self.home.trash.iterdir()]
         if doomed:
             spawn.run(["rm", "-rf", "--one-file-system", *doomed])
+
+    def _look(self) -> None:
+        self._exits.look()
 
     def _ended(self, uuid: str, code: int) -> None:
         zone = self.zones.get(uuid)

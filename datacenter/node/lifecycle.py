@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 import msgspec
+from gevent.socket import wait_read
 
 from datacenter.clock import iso
 from datacenter.node import cgroups, conmon, layers, network, programs, rootfs, spec, users
@@ -21,12 +23,16 @@ from datacenter.node.zone import Zone
 
 EXIT_STATUS = {"InitNotFound": 127, "InitNotExecutable": 126}
 START_FAILED = 128
+_SIGNAL = re.compile(r"(SIG)?(?P<name>[A-Z0-9]+)(?P<offset>[+-]\d{1,2})?")
 KILL_LIMIT = 30.0
 """Seconds in which a killed container must be gone; longer means a process stuck in the kernel."""
 
 
 class Lifecycle:
-    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for."""
+    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for.
+
+    ``look`` takes the exit files that are there.
+    """
 
     def __init__(
         self,
@@ -37,6 +43,7 @@ class Lifecycle:
         images: layers.Layers,
         net: network.Network,
         report: Callable[[Zone, dict[str, Any]], None],
+        look: Callable[[], None],
     ) -> None:
         self._home = home
         self._runtime = runtime
@@ -44,6 +51,7 @@ class Lifecycle:
         self._images = images
         self._net = net
         self._report = report
+        self._look = look
         self._filters = Filters(home, runtime)
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
@@ -94,6 +102,7 @@ class Lifecycle:
             hook(zone)
         self._runtime.call("start", zone.uuid)
         zone.change_life(state="running", boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
+        self.watch(zone)
         if zone.uuid in self._early:
             self.ended(zone, self._early.pop(zone.uuid))
 
@@ -142,6 +151,22 @@ class Lifecycle:
         """Remove whatever a life may have left: for adoption after a crash, and for destruction."""
         self.cleared(zone)
         self._clear(zone)
+
+    def watch(self, zone: Zone) -> None:
+        """Notice it when a running zone's conmon dies without having written an exit file."""
+        gevent.spawn(self._watch, zone, zone.life.conmon_pid)
+
+    def _watch(self, zone: Zone, conmon_pid: int) -> None:
+        try:
+            pidfd = os.pidfd_open(conmon_pid)
+        except ProcessLookupError:
+            pass  # it was quick
+        else:
+            wait_read(pidfd)
+            os.close(pidfd)
+        self._look()
+        if zone.running and zone.life.conmon_pid == conmon_pid:
+            self.lost(zone)
 
     def lost(self, zone: Zone) -> None:
         """Note the end of a zone whose conmon died with its exit code."""
@@ -194,17 +219,13 @@ def _start_failure(text: str) -> TaskError:
 def signal_number(name: str | int) -> int:
     """A signal by number, or by name with or without SIG, real-time ones too. Raises TaskError InvalidArgument."""
     text = str(name).upper()
-    if text.isdigit():
-        if 0 <= int(text) < signal.NSIG:
-            return int(text)
-    else:
-        text = text if text.startswith("SIG") else f"SIG{text}"
-        base, plus, offset = text.partition("+")
-        if base in signal.Signals.__members__:
-            return int(signal.Signals[base]) + (int(offset) if plus and offset.isdigit() else 0)
-        base, minus, offset = text.partition("-")
-        if minus and base == "SIGRTMAX" and offset.isdigit():
-            return int(signal.SIGRTMAX) - int(offset)
+    if text.isdecimal() and int(text) < signal.NSIG:
+        return int(text)
+    found = _SIGNAL.fullmatch(text)
+    if found and f"SIG{found['name']}" in signal.Signals.__members__:
+        number = int(signal.Signals[f"SIG{found['name']}"]) + int(found["offset"] or 0)
+        if not found["offset"] or signal.SIGRTMIN <= number <= signal.SIGRTMAX:
+            return number
     raise TaskError("InvalidArgument", f"Invalid signal: {name}")
 
 

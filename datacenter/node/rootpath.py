@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 MAX_LINKS = 40
 
@@ -15,8 +15,7 @@ def resolve(root: Path, path: str, cwd: str = "/") -> Path:
 
     The last parts need not exist. Raises OSError ELOOP when links go in circles.
     """
-    todo = [part for part in (PurePosixPath(cwd) / path).parts if part != "/"]
-    todo.reverse()
+    todo = (path if path.startswith("/") else f"{cwd}/{path}").split("/")[::-1]
     at: list[str] = []
     links = 0
     while todo:
@@ -38,8 +37,8 @@ def resolve(root: Path, path: str, cwd: str = "/") -> Path:
         links += 1
         if links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = PurePosixPath(here.readlink())
-        if target.is_absolute():
+        target = os.readlink(here)  # noqa: PTH115 - split as text: a Path keeps a leading // as a root of its own
+        if target.startswith("/"):
             at = []
-        todo += [piece for piece in reversed(target.parts) if piece != "/"]
+        todo += target.split("/")[::-1]
     return root.joinpath(*at)

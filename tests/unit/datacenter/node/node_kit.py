@@ -22,7 +22,9 @@ from datacenter.settings import SERVICES
 IMAGE = "0c0ffee0-0000-4000-8000-000000000001"
 TOP_IMAGE = "0c0ffee0-0000-4000-8000-000000000002"
 NETWORK = "0c0ffee0-0000-4000-8000-00000000000a"
-APPLETS = "sh true false cat echo id ls sleep mount env hostname ps touch mkdir chown df wget nc ping ip grep dd test".split()
+APPLETS = (
+    "sh true false cat echo id ls sleep mount env hostname ps touch mkdir chown df wget nc ping ip grep dd test".split()
+)
 
 
 def _member(tar, name, *, data=None, mode=0o755, link=None, uid=0):
@@ -46,7 +48,9 @@ def base_layer() -> bytes:
         _member(tar, "bin/busybox", data=Path("/bin/busybox").read_bytes())
         for name in APPLETS:
             _member(tar, f"bin/{name}", link="busybox")
-        _member(tar, "etc/passwd", data=b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n", mode=0o644)
+        _member(
+            tar, "etc/passwd", data=b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n", mode=0o644
+        )
         _member(tar, "etc/group", data=b"root:x:0:\nwheel:x:10:root\napp:x:1000:\nextra:x:2000:app\n", mode=0o644)
         _member(tar, "data/seed", data=b"from the image\n", mode=0o640, uid=1000)
     return out.getvalue()

@@ -297,6 +297,18 @@ def test_a_killed_agent_loses_nothing(node, center):
     assert node.task("machine_shutdown", uuid=running, timeout=10)["vm"]["exit_status"] == 9
 
 
+def test_a_killed_conmon_is_noticed(node, center):
+    vm = node.create("sleep", "60")
+    pid = node.task("machine_boot", uuid=vm)["vm"]["pid"]
+    conmon = int((node.state / "nodes" / "0" / "zones" / vm / "bundle" / "conmon.pid").read_text())
+    os.kill(conmon, 9)
+    assert center.wait_for(vm, lambda body: body["state"] == "stopped")["exit_status"] == 255
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
+
+
 def test_cleanup_removes_every_trace(node, center):
     vm = node.create("sleep", "60", nics=[nic(14)])
     node.task("machine_boot", uuid=vm)
