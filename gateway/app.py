@@ -24,6 +24,7 @@ from gateway.state import State
 from gateway.versions import FLOOR, ApiVersion
 from gateway.wire.ndjson import encode_json
 from sdc import DataCenterClients
+from translators.containers.autoremove import AutoRemove
 
 logger = structlog.get_logger("gateway")
 
@@ -135,4 +136,6 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """Build the app from the settings file and the environment; gunicorn's entry point."""
     settings = settings_module.load()
     log.configure(settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    AutoRemove(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
+    return app

@@ -78,6 +78,4 @@ def _rest(host: HostConfig) -> None:
         except ValueError as error:
             raise InvalidParameter(f"{server} is not an ip address") from error
     if host.Links:
-        raise NotImplementedHere(
-            "links are not supported: let the containers of an account find each other by address"
-        )
+        raise NotImplementedHere("links are not supported: let the containers of an account find each other by address")
