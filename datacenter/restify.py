@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+Route = Callable[..., Any]
 encode = msgspec.json.Encoder().encode
 
 
@@ -94,6 +95,15 @@ def reply(body: Any = None, status: int = 200, **headers: str) -> Response:
     return response
 
 
+def route_table(name: str, rows: Mapping[str, Route]) -> Blueprint:
+    """A blueprint of rows like ``"GET /vms/<uuid>": view``."""
+    routes = Blueprint(name, __name__)
+    for row, view in rows.items():
+        method, rule = row.split(" ", 1)
+        routes.add_url_rule(rule, f"{method}-{rule}".replace(".", "-"), view, methods=[method])
+    return routes
+
+
 def body() -> Any:
     """The decoded JSON body, or {} when there is none. Raises InvalidContent on bad JSON."""
     data = request.get_data()
@@ -131,6 +141,3 @@ def is_uuid(text: object) -> bool:
 def truthy(value: object) -> bool:
     """SDC's reading of booleans that may come by query or by body."""
     return value is True or (isinstance(value, str) and value.lower() == "true")
-
-
-Route = Callable[..., Any]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import service
 from datacenter.services.cnapi.allocation import Request, choose
-from datacenter.services.cnapi.routes import server_routes
+from datacenter.services.cnapi.routes import ServerRoutes
 from datacenter.services.cnapi.servers import Servers
 from datacenter.services.cnapi.tasks import Tasks
 from datacenter.services.cnapi.tickets import Tickets
-from datacenter.services.cnapi.vm_routes import vm_routes
-from datacenter.services.cnapi.waitlist_routes import waitlist_routes
+from datacenter.services.cnapi.vm_routes import VmRoutes
+from datacenter.services.cnapi.waitlist_routes import WaitlistRoutes
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -28,9 +28,8 @@ class Cnapi:
         self.tickets = Tickets()
         self.tasks = Tasks()
         self.app = service("cnapi", "cnapi/1.26.6")
-        self.app.register_blueprint(server_routes(self))
-        self.app.register_blueprint(vm_routes(self))
-        self.app.register_blueprint(waitlist_routes(self))
+        for routes in (ServerRoutes(self), VmRoutes(self), WaitlistRoutes(self)):
+            self.app.register_blueprint(routes.blueprint())
 
     def allocate(self, vm: Doc, package: Doc | None, image: Doc, nic_tags: list[list[str]]) -> Doc:
         """Choose the server for a VM that is about to be made. Raises RestError 409 when there is none.

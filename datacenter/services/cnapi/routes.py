@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
-from datacenter.restify import RestError, is_uuid, params, reply, truthy
+from datacenter.restify import RestError, is_uuid, params, reply, route_table, truthy
 from datacenter.services.cnapi.servers import EXTRAS
 
 if TYPE_CHECKING:
@@ -38,17 +38,36 @@ CHANGEABLE = frozenset(
 MAX_LIMIT = 1000
 
 
-def server_routes(cnapi: Cnapi) -> Blueprint:
-    routes = Blueprint("servers", __name__)
-    servers = cnapi.servers
+class ServerRoutes:
+    """The routes of this module, each a method."""
 
-    @routes.get("/ping")
-    def ping() -> Response:
+    def __init__(self, cnapi: Cnapi) -> None:
+        self._cnapi = cnapi
+        self._servers = cnapi.servers
+
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "servers",
+            {
+                "GET /ping": self.ping,
+                "GET /servers": self.list_servers,
+                "GET /servers/<uuid>": self.get_server,
+                "POST /servers/<uuid>": self.update_server,
+                "DELETE /servers/<uuid>": self.delete_server,
+                "GET /servers/<uuid>/sysinfo": self.get_sysinfo,
+                "POST /servers/<uuid>/sysinfo": self.post_sysinfo,
+                "POST /servers/<uuid>/events/heartbeat": self.heartbeat,
+                "POST /servers/<uuid>/events/status": self.status,
+                "POST /capacity": self.capacity,
+                "POST /allocate": self.allocate,
+            },
+        )
+
+    def ping(self) -> Response:
         """Say that all is up. The parts a real CNAPI leans on are all in this process."""
         return reply({"ready": True, "services": {"workflow": "online", "moray": "online", "amqp": "online"}})
 
-    @routes.get("/servers")
-    def list_servers() -> Response:
+    def list_servers(self) -> Response:
         """List servers; every unknown parameter is refused."""
         asked = params()
         unknown = sorted(asked.keys() - LIST_PARAMS)
@@ -56,71 +75,62 @@ def server_routes(cnapi: Cnapi) -> Blueprint:
             raise RestError(409, "InvalidArgument", f"unknown parameters: {', '.join(unknown)}")
         extras = _extras(asked.get("extras", ""))
         offset, limit = _number(asked, "offset", 0, 0), _number(asked, "limit", MAX_LIMIT, 1)
-        found = [server for server in servers.all() if _wanted(server, asked)][offset : offset + limit]
-        views = [servers.view(server, extras) for server in found]
+        found = [server for server in self._servers.all() if _wanted(server, asked)][offset : offset + limit]
+        views = [self._servers.view(server, extras) for server in found]
         if asked.get("fields"):
             names = str(asked["fields"]).split(",")
             views = [{name: view[name] for name in names if name in view} for view in views]
         return reply(views)
 
-    @routes.get("/servers/<uuid>")
-    def get_server(uuid: str) -> Response:
+    def get_server(self, uuid: str) -> Response:
         _check_uuid(uuid)
-        return reply(servers.view(servers.get(uuid)))
+        return reply(self._servers.view(self._servers.get(uuid)))
 
-    @routes.post("/servers/<uuid>")
-    def update_server(uuid: str) -> Response:
+    def update_server(self, uuid: str) -> Response:
         _check_uuid(uuid)
-        servers.update(uuid, {key: value for key, value in params().items() if key in CHANGEABLE})
+        self._servers.update(uuid, {key: value for key, value in params().items() if key in CHANGEABLE})
         return reply(status=204)
 
-    @routes.delete("/servers/<uuid>")
-    def delete_server(uuid: str) -> Response:
+    def delete_server(self, uuid: str) -> Response:
         _check_uuid(uuid)
-        servers.delete(uuid)
+        self._servers.delete(uuid)
         return reply(status=204)
 
-    @routes.get("/servers/<uuid>/sysinfo")
-    def get_sysinfo(uuid: str) -> Response:
+    def get_sysinfo(self, uuid: str) -> Response:
         _check_uuid(uuid)
-        return reply({"sysinfo": servers.get(uuid)["sysinfo"]})
+        return reply({"sysinfo": self._servers.get(uuid)["sysinfo"]})
 
-    @routes.post("/servers/<uuid>/sysinfo")
-    def post_sysinfo(uuid: str) -> Response:
+    def post_sysinfo(self, uuid: str) -> Response:
         """An agent introduces its server, at its every start."""
         _check_uuid(uuid)
         sysinfo = params().get("sysinfo")
         if not isinstance(sysinfo, dict):
             errors = [{"field": "sysinfo", "code": "Invalid", "message": "value is not an object."}]
             raise RestError(500, "InvalidParameters", "Request parameters failed validation", errors)
-        servers.register(uuid, sysinfo)
-        cnapi.node_started(uuid)
+        self._servers.register(uuid, sysinfo)
+        self._cnapi.node_started(uuid)
         return reply(status=200)
 
-    @routes.post("/servers/<uuid>/events/heartbeat")
-    def heartbeat(uuid: str) -> Response:
+    def heartbeat(self, uuid: str) -> Response:
         _check_uuid(uuid)
-        servers.heard(uuid)
+        self._servers.heard(uuid)
         return reply(status=204)
 
-    @routes.post("/servers/<uuid>/events/status")
-    def status(uuid: str) -> Response:
+    def status(self, uuid: str) -> Response:
         _check_uuid(uuid)
-        servers.report(uuid, params())
+        self._servers.report(uuid, params())
         return reply(status=204)
 
-    @routes.post("/capacity")
-    def capacity() -> Response:
+    def capacity(self) -> Response:
         """What is unreserved on the servers asked for, or on all; reserved servers are left out."""
         asked = params().get("servers")
         if asked is not None and not isinstance(asked, list):
             raise _invalid([{"field": "servers", "code": "Invalid", "message": "value was not an array"}])
-        chosen = [servers.get(uuid) for uuid in asked] if asked is not None else servers.all()
-        free = {server["uuid"]: servers.capacity(server) for server in chosen if not server["reserved"]}
+        chosen = [self._servers.get(uuid) for uuid in asked] if asked is not None else self._servers.all()
+        free = {server["uuid"]: self._servers.capacity(server) for server in chosen if not server["reserved"]}
         return reply({"capacities": free, "errors": {}} if free or asked else {"capacities": free})
 
-    @routes.post("/allocate")
-    def allocate() -> Response:
+    def allocate(self) -> Response:
         """Say where a VM would be put; nothing is made or reserved."""
         asked = params()
         errors = [_not_an_object(name, asked) for name in ("image", "vm") if not isinstance(asked.get(name), dict)]
@@ -131,10 +141,8 @@ def server_routes(cnapi: Cnapi) -> Blueprint:
         if errors:
             raise _invalid(errors)
         wanted = requirements if isinstance(requirements, list) else [[tag] for tag in tags or ()]
-        server, steps = cnapi.weigh(asked["vm"], asked.get("package"), asked["image"], wanted)
-        return reply({"server": servers.view(server), "steps": steps, "imgapiPeers": []})
-
-    return routes
+        server, steps = self._cnapi.weigh(asked["vm"], asked.get("package"), asked["image"], wanted)
+        return reply({"server": self._servers.view(server), "steps": steps, "imgapiPeers": []})
 
 
 def _invalid(errors: list[Doc]) -> RestError:

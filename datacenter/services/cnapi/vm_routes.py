@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
-from datacenter.restify import RestError, params, reply
+from datacenter.restify import RestError, params, reply, route_table
 from datacenter.workflow.failure import TaskError
 
 if TYPE_CHECKING:
@@ -35,58 +35,68 @@ CAPABILITY_ERRORS = frozenset({"NotSupported", "InitNotFound", "InitNotExecutabl
 DOCKER_CALLS = {"docker-exec": 60.0, "docker-copy": 10.0, "docker-stats": 30.0, "docker-build": 30.0}
 
 
-def vm_routes(cnapi: Cnapi) -> Blueprint:
-    routes = Blueprint("server_vms", __name__)
+class VmRoutes:
+    """The routes of this module, each a method."""
 
-    def start(server_uuid: str, task: str, task_params: Doc) -> Response:
+    def __init__(self, cnapi: Cnapi) -> None:
+        self._cnapi = cnapi
+
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "server_vms",
+            {
+                "POST /servers/<server_uuid>/vms": self.create,
+                "POST /servers/<server_uuid>/ensure-image": self.ensure_image,
+                "POST /servers/<server_uuid>/vms/<uuid>/<action>": self.act,
+                "DELETE /servers/<server_uuid>/vms/<uuid>": self.destroy,
+                "GET /servers/<server_uuid>/vms/<uuid>": self.load,
+                "GET /servers/<server_uuid>/vms/<uuid>/proc": self.proc,
+            },
+        )
+
+    def _start(self, server_uuid: str, task: str, task_params: Doc) -> Response:
         """Start a task on the node and answer with its id."""
-        agent = cnapi.servers.agent(server_uuid)
+        agent = self._cnapi.servers.agent(server_uuid)
         req_id = g.request_id
         run = lambda: agent.task(task, task_params, timeout=TASK_LIMIT, request_id=req_id)  # noqa: E731
-        return reply({"id": cnapi.tasks.start(server_uuid, task, req_id, run)})
+        return reply({"id": self._cnapi.tasks.start(server_uuid, task, req_id, run)})
 
-    @routes.post("/servers/<server_uuid>/vms")
-    def create(server_uuid: str) -> Response:
-        return start(server_uuid, "machine_create", _payload())
+    def create(self, server_uuid: str) -> Response:
+        return self._start(server_uuid, "machine_create", _payload())
 
-    @routes.post("/servers/<server_uuid>/ensure-image")
-    def ensure_image(server_uuid: str) -> Response:
-        return start(server_uuid, "image_ensure_present", _payload())
+    def ensure_image(self, server_uuid: str) -> Response:
+        return self._start(server_uuid, "image_ensure_present", _payload())
 
-    @routes.post("/servers/<server_uuid>/vms/<uuid>/<action>")
-    def act(server_uuid: str, uuid: str, action: str) -> Response:
+    def act(self, server_uuid: str, uuid: str, action: str) -> Response:
         if action in DOCKER_CALLS:
-            return docker(server_uuid, uuid, action)
+            return self._docker(server_uuid, uuid, action)
         if action not in VM_ACTIONS:
             raise RestError(404, "ResourceNotFound", f"{request.path} does not exist")
-        return start(server_uuid, VM_ACTIONS[action], {**_payload(), "uuid": uuid})
+        return self._start(server_uuid, VM_ACTIONS[action], {**_payload(), "uuid": uuid})
 
-    @routes.delete("/servers/<server_uuid>/vms/<uuid>")
-    def destroy(server_uuid: str, uuid: str) -> Response:
-        return start(server_uuid, "machine_destroy", {"uuid": uuid})
+    def destroy(self, server_uuid: str, uuid: str) -> Response:
+        return self._start(server_uuid, "machine_destroy", {"uuid": uuid})
 
-    @routes.get("/servers/<server_uuid>/vms/<uuid>")
-    def load(server_uuid: str, uuid: str) -> Response:
+    def load(self, server_uuid: str, uuid: str) -> Response:
         """The VM as its node sees it now."""
-        found = now(server_uuid, "machine_load", {"uuid": uuid}, LOAD_LIMIT)
+        found = self._now(server_uuid, "machine_load", {"uuid": uuid}, LOAD_LIMIT)
         return reply(found.get("vm", found))
 
-    @routes.get("/servers/<server_uuid>/vms/<uuid>/proc")
-    def proc(server_uuid: str, uuid: str) -> Response:
-        found = now(server_uuid, "machine_proc", {"uuid": uuid}, LOAD_LIMIT)
+    def proc(self, server_uuid: str, uuid: str) -> Response:
+        found = self._now(server_uuid, "machine_proc", {"uuid": uuid}, LOAD_LIMIT)
         return reply(found.get("result", found))
 
-    def now(server_uuid: str, task: str, task_params: Doc, limit: float) -> Doc:
+    def _now(self, server_uuid: str, task: str, task_params: Doc, limit: float) -> Doc:
         """Run a task on the node and answer with its result."""
         try:
-            return cnapi.task(server_uuid, task, task_params, timeout=limit, req_id=g.request_id)
+            return self._cnapi.task(server_uuid, task, task_params, timeout=limit, req_id=g.request_id)
         except TaskError as error:
             status = {"VmNotRunning": 409, "ResourceNotFound": 404, "VmNotFound": 404}.get(error.rest_code)
             if status == 404:
                 raise RestError(404, "ResourceNotFound", f"VM {task_params['uuid']} not found") from error
             raise RestError(status or 500, error.rest_code if status else "InternalError", error.message) from error
 
-    def docker(server_uuid: str, uuid: str, call: str) -> Response:
+    def _docker(self, server_uuid: str, uuid: str, call: str) -> Response:
         """Forward a docker call; the node answers with the port to connect to."""
         body = _payload()
         if call == "docker-copy" and isinstance(body.get("payload"), dict):
@@ -97,11 +107,11 @@ def vm_routes(cnapi: Cnapi) -> Blueprint:
         task_params = {**body, "uuid": uuid, **({"headers": headers} if headers else {})}
         try:
             task = call.replace("-", "_")
-            return reply(cnapi.task(server_uuid, task, task_params, timeout=DOCKER_CALLS[call], req_id=g.request_id))
+            return reply(
+                self._cnapi.task(server_uuid, task, task_params, timeout=DOCKER_CALLS[call], req_id=g.request_id)
+            )
         except TaskError as error:
             raise _docker_failure(call, error) from error
-
-    return routes
 
 
 def _payload() -> Doc:

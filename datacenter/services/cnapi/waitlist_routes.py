@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, g
 
 from datacenter.clock import epoch
-from datacenter.restify import RestError, params, reply, truthy
+from datacenter.restify import RestError, params, reply, route_table, truthy
 
 if TYPE_CHECKING:
     from datacenter.services.cnapi import Cnapi
@@ -15,16 +15,34 @@ if TYPE_CHECKING:
 TASK_WAIT = 3600.0
 
 
-def waitlist_routes(cnapi: Cnapi) -> Blueprint:
-    routes = Blueprint("waitlist", __name__)
-    tickets = cnapi.tickets
+class WaitlistRoutes:
+    """The routes of this module, each a method."""
 
-    @routes.post("/servers/<server_uuid>/tickets")
-    def create_ticket(server_uuid: str) -> Response:
+    def __init__(self, cnapi: Cnapi) -> None:
+        self._tickets = cnapi.tickets
+        self._tasks = cnapi.tasks
+
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "waitlist",
+            {
+                "POST /servers/<server_uuid>/tickets": self.create_ticket,
+                "GET /servers/<server_uuid>/tickets": self.list_tickets,
+                "DELETE /servers/<server_uuid>/tickets": self.delete_tickets,
+                "GET /tickets/<uuid>": self.get_ticket,
+                "GET /tickets/<uuid>/wait": self.wait_for_ticket,
+                "PUT /tickets/<uuid>/release": self.release_ticket,
+                "DELETE /tickets/<uuid>": self.delete_ticket,
+                "GET /tasks/<task_id>": self.get_task,
+                "GET /tasks/<task_id>/wait": self.wait_for_task,
+            },
+        )
+
+    def create_ticket(self, server_uuid: str) -> Response:
         """Queue up. ``server_uuid`` may be ``default`` for what concerns no one server."""
         asked = params()
         _check(asked)
-        ticket = tickets.create(
+        ticket = self._tickets.create(
             server_uuid,
             asked["scope"],
             asked["id"],
@@ -33,58 +51,48 @@ def waitlist_routes(cnapi: Cnapi) -> Blueprint:
             extra=asked.get("extra"),
             reqid=g.request_id,
         )
-        return reply({"uuid": ticket["uuid"], "queue": tickets.queue(ticket)}, 202)
+        return reply({"uuid": ticket["uuid"], "queue": self._tickets.queue(ticket)}, 202)
 
-    @routes.get("/servers/<server_uuid>/tickets")
-    def list_tickets(server_uuid: str) -> Response:
+    def list_tickets(self, server_uuid: str) -> Response:
         asked = params()
         attribute = str(asked.get("attribute", "created_at"))
         newest_first = str(asked.get("order", "asc")).lower() == "desc"
         found = sorted(
-            tickets.of_server(server_uuid),
+            self._tickets.of_server(server_uuid),
             key=lambda ticket: str(ticket.get(attribute, "")),
             reverse=newest_first,
         )
         offset, limit = _number(asked, "offset", 0), _number(asked, "limit", 1000)
         return reply(found[offset : offset + limit])
 
-    @routes.delete("/servers/<server_uuid>/tickets")
-    def delete_tickets(server_uuid: str) -> Response:
+    def delete_tickets(self, server_uuid: str) -> Response:
         if not truthy(params().get("force")):
             raise RestError(500, "InternalError", "deleting a server's tickets needs force=true")
-        tickets.delete_all(server_uuid)
+        self._tickets.delete_all(server_uuid)
         return reply(status=204)
 
-    @routes.get("/tickets/<uuid>")
-    def get_ticket(uuid: str) -> Response:
-        return reply(tickets.get(uuid))
+    def get_ticket(self, uuid: str) -> Response:
+        return reply(self._tickets.get(uuid))
 
-    @routes.get("/tickets/<uuid>/wait")
-    def wait_for_ticket(uuid: str) -> Response:
-        tickets.wait(uuid)
+    def wait_for_ticket(self, uuid: str) -> Response:
+        self._tickets.wait(uuid)
         return reply(status=204)
 
-    @routes.put("/tickets/<uuid>/release")
-    def release_ticket(uuid: str) -> Response:
-        tickets.release(uuid)
+    def release_ticket(self, uuid: str) -> Response:
+        self._tickets.release(uuid)
         return reply(status=204)
 
-    @routes.delete("/tickets/<uuid>")
-    def delete_ticket(uuid: str) -> Response:
-        tickets.delete(uuid)
+    def delete_ticket(self, uuid: str) -> Response:
+        self._tickets.delete(uuid)
         return reply(status=204)
 
-    @routes.get("/tasks/<task_id>")
-    def get_task(task_id: str) -> Response:
-        return reply(cnapi.tasks.get(task_id))
+    def get_task(self, task_id: str) -> Response:
+        return reply(self._tasks.get(task_id))
 
-    @routes.get("/tasks/<task_id>/wait")
-    def wait_for_task(task_id: str) -> Response:
+    def wait_for_task(self, task_id: str) -> Response:
         """Hold the answer until the task has ended; when time is up, answer with the task as it is."""
         seconds = _number(params(), "timeout", int(TASK_WAIT))
-        return reply(cnapi.tasks.wait(task_id, float(seconds)))
-
-    return routes
+        return reply(self._tasks.wait(task_id, float(seconds)))
 
 
 def _check(asked: dict[str, Any]) -> None:

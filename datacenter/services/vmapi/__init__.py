@@ -10,14 +10,14 @@ from datacenter.restify import service
 from datacenter.services.vmapi import record
 from datacenter.services.vmapi.actions import Actions
 from datacenter.services.vmapi.changefeed import Changefeed
-from datacenter.services.vmapi.feed_routes import feed_routes
+from datacenter.services.vmapi.feed_routes import FeedRoutes
 from datacenter.services.vmapi.feed_socket import FeedSocket
 from datacenter.services.vmapi.job_polls import JobPolls
-from datacenter.services.vmapi.job_routes import job_routes
-from datacenter.services.vmapi.metadata_routes import metadata_routes
+from datacenter.services.vmapi.job_routes import JobRoutes
+from datacenter.services.vmapi.metadata_routes import MetadataRoutes
 from datacenter.services.vmapi.placing import Placing
 from datacenter.services.vmapi.record import Vm
-from datacenter.services.vmapi.routes import vm_routes
+from datacenter.services.vmapi.routes import VmRoutes
 from datacenter.services.vmapi.steps import Steps
 from datacenter.services.vmapi.table import INDEXED, Promised, VmTable
 from datacenter.services.vmapi.workflows import workflows
@@ -49,8 +49,8 @@ class Vmapi:
         self.actions = Actions(dc, self)
         self.app = service(NAME, SERVER)
         self.app.wsgi_app = JobPolls(self.app.wsgi_app, self.jobs, NAME, SERVER)  # type: ignore[method-assign]
-        for routes in (vm_routes(dc, self), job_routes(self), metadata_routes(dc, self), feed_routes(self)):
-            self.app.register_blueprint(routes)
+        for routes in (VmRoutes(dc, self), JobRoutes(self), MetadataRoutes(dc, self), FeedRoutes(self)):
+            self.app.register_blueprint(routes.blueprint())
 
     def upgrade(self, environ: dict[str, Any], sock: socket.socket) -> None:
         """Serve the change feed on a connection that asked for WebSocket."""

@@ -6,25 +6,33 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response
 
-from datacenter.restify import reply
+from datacenter.restify import reply, route_table
 from datacenter.services.vmapi.changefeed import resources
 
 if TYPE_CHECKING:
     from datacenter.services.vmapi import Vmapi
 
 
-def feed_routes(vmapi: Vmapi) -> Blueprint:
-    routes = Blueprint("changefeeds", __name__)
+class FeedRoutes:
+    """The routes of this module, each a method."""
 
-    @routes.get("/changefeeds")
-    def list_feeds() -> Response:
+    def __init__(self, vmapi: Vmapi) -> None:
+        self._vmapi = vmapi
+
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "changefeeds",
+            {
+                "GET /changefeeds": self.list_feeds,
+                "GET /changefeeds/stats": self.stats,
+            },
+        )
+
+    def list_feeds(self) -> Response:
         return reply(resources())
 
-    @routes.get("/changefeeds/stats")
-    def stats() -> Response:
+    def stats(self) -> Response:
         """Who listens."""
-        listeners = vmapi.changefeed.listeners()
+        listeners = self._vmapi.changefeed.listeners()
         known = [{"instance": listener.instance, "service": listener.service} for listener in listeners]
         return reply({"listeners": len(known), "registrations": known})
-
-    return routes

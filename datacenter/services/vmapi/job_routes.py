@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response
 
-from datacenter.restify import RestError, is_uuid, params, reply
+from datacenter.restify import RestError, is_uuid, params, reply, route_table
 from datacenter.services.vmapi.routes import find
 from datacenter.workflow.failure import TaskError
 from datacenter.workflow.job import trimmed
@@ -18,46 +18,54 @@ FILTERS = ("execution", "task", "vm_uuid")
 EXECUTIONS = frozenset({"queued", "failed", "succeeded", "running", "canceled"})
 
 
-def job_routes(vmapi: Vmapi) -> Blueprint:
-    routes = Blueprint("jobs", __name__)
-    jobs = vmapi.jobs
+class JobRoutes:
+    """The routes of this module, each a method."""
 
-    def listed(asked: dict[str, Any]) -> Response:
+    def __init__(self, vmapi: Vmapi) -> None:
+        self._vmapi = vmapi
+        self._jobs = vmapi.jobs
+
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "jobs",
+            {
+                "GET /jobs": self.list_jobs,
+                "GET /vms/<uuid>/jobs": self.list_vm_jobs,
+                "GET /jobs/<job_uuid>": self.get_job,
+                "GET /jobs/<job_uuid>/wait": self.wait,
+            },
+        )
+
+    def _listed(self, asked: dict[str, Any]) -> Response:
         equal = {field: str(asked[field]) for field in FILTERS if asked.get(field)}
         if equal.get("execution", "queued") not in EXECUTIONS:
             errors = [{"field": "execution", "code": "Invalid"}]
             raise RestError(409, "ValidationFailed", "Invalid Parameters", errors)
-        return reply([trimmed(doc) for doc in jobs.find(equal)])
+        return reply([trimmed(doc) for doc in self._jobs.find(equal)])
 
-    @routes.get("/jobs")
-    def list_jobs() -> Response:
-        return listed(params())
+    def list_jobs(self) -> Response:
+        return self._listed(params())
 
-    @routes.get("/vms/<uuid>/jobs")
-    def list_vm_jobs(uuid: str) -> Response:
+    def list_vm_jobs(self, uuid: str) -> Response:
         asked = params()
-        find(vmapi, uuid, asked)
-        return listed({**asked, "vm_uuid": uuid})
+        find(self._vmapi, uuid, asked)
+        return self._listed({**asked, "vm_uuid": uuid})
 
-    @routes.get("/jobs/<job_uuid>")
-    def get_job(job_uuid: str) -> Response:
+    def get_job(self, job_uuid: str) -> Response:
         """Pollers come here: it costs a look into memory while the job runs."""
         _check(job_uuid)
-        doc = jobs.get(job_uuid)
+        doc = self._jobs.get(job_uuid)
         if doc is None:
             raise RestError(404, "ResourceNotFound", "Job not found")
         return reply(trimmed(doc))
 
-    @routes.get("/jobs/<job_uuid>/wait")
-    def wait(job_uuid: str) -> Response:
+    def wait(self, job_uuid: str) -> Response:
         """Hold the answer until the job has ended; a failed job is answered with its error."""
         _check(job_uuid)
         try:
-            return reply(trimmed(jobs.wait(job_uuid)))
+            return reply(trimmed(self._jobs.wait(job_uuid)))
         except TaskError as error:
             raise error.rest() from error
-
-    return routes
 
 
 def _check(job_uuid: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, request
 
-from datacenter.restify import RestError, body, params, reply
+from datacenter.restify import RestError, body, params, reply, route_table
 from datacenter.services.vmapi.routes import accepted_job, find
 from datacenter.services.vmapi.validation import Problems, check_metadata
 
@@ -19,48 +19,57 @@ Doc = dict[str, Any]
 KIND = "<any(tags, customer_metadata, internal_metadata):kind>"
 
 
-def metadata_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
-    routes = Blueprint("metadata", __name__)
+class MetadataRoutes:
+    """The routes of this module, each a method."""
 
-    def change(uuid: str, kind: str, after: Doc) -> Response:
-        vm = find(vmapi, uuid, request.args.to_dict())
-        job = vmapi.actions.set_metadata(vm, kind, after, {}, g.request_id)
-        return accepted_job(dc, job, request.args.to_dict())
+    def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
+        self._dc = dc
+        self._vmapi = vmapi
 
-    @routes.get(f"/vms/<uuid>/{KIND}")
-    def list_metadata(uuid: str, kind: str) -> Response:
-        return reply(find(vmapi, uuid, params())[kind])
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "metadata",
+            {
+                f"GET /vms/<uuid>/{KIND}": self.list_metadata,
+                f"GET /vms/<uuid>/{KIND}/<key>": self.get_metadata,
+                f"POST /vms/<uuid>/{KIND}": self.add_metadata,
+                f"PUT /vms/<uuid>/{KIND}": self.set_metadata,
+                f"DELETE /vms/<uuid>/{KIND}": self.delete_all_metadata,
+                f"DELETE /vms/<uuid>/{KIND}/<key>": self.delete_metadata,
+            },
+        )
 
-    @routes.get(f"/vms/<uuid>/{KIND}/<key>")
-    def get_metadata(uuid: str, kind: str, key: str) -> Response:
-        held = find(vmapi, uuid, params())[kind]
+    def _change(self, uuid: str, kind: str, after: Doc) -> Response:
+        vm = find(self._vmapi, uuid, request.args.to_dict())
+        job = self._vmapi.actions.set_metadata(vm, kind, after, {}, g.request_id)
+        return accepted_job(self._dc, job, request.args.to_dict())
+
+    def list_metadata(self, uuid: str, kind: str) -> Response:
+        return reply(find(self._vmapi, uuid, params())[kind])
+
+    def get_metadata(self, uuid: str, kind: str, key: str) -> Response:
+        held = find(self._vmapi, uuid, params())[kind]
         if key not in held:
             raise RestError(404, "ResourceNotFound", f"{kind} key {key} not found")
         return reply(held[key])
 
-    @routes.post(f"/vms/<uuid>/{KIND}")
-    def add_metadata(uuid: str, kind: str) -> Response:
+    def add_metadata(self, uuid: str, kind: str) -> Response:
         """Merge the keys given into those there are."""
         added = _given(kind)
-        return change(uuid, kind, {**find(vmapi, uuid, request.args.to_dict())[kind], **added})
+        return self._change(uuid, kind, {**find(self._vmapi, uuid, request.args.to_dict())[kind], **added})
 
-    @routes.put(f"/vms/<uuid>/{KIND}")
-    def set_metadata(uuid: str, kind: str) -> Response:
+    def set_metadata(self, uuid: str, kind: str) -> Response:
         """Replace all keys by those given."""
-        return change(uuid, kind, _given(kind))
+        return self._change(uuid, kind, _given(kind))
 
-    @routes.delete(f"/vms/<uuid>/{KIND}")
-    def delete_all_metadata(uuid: str, kind: str) -> Response:
-        return change(uuid, kind, {})
+    def delete_all_metadata(self, uuid: str, kind: str) -> Response:
+        return self._change(uuid, kind, {})
 
-    @routes.delete(f"/vms/<uuid>/{KIND}/<key>")
-    def delete_metadata(uuid: str, kind: str, key: str) -> Response:
-        held = find(vmapi, uuid, request.args.to_dict())[kind]
+    def delete_metadata(self, uuid: str, kind: str, key: str) -> Response:
+        held = find(self._vmapi, uuid, request.args.to_dict())[kind]
         if key not in held:
             raise RestError(404, "ResourceNotFound", f"{kind} key {key} not found")
-        return change(uuid, kind, {name: value for name, value in held.items() if name != key})
-
-    return routes
+        return self._change(uuid, kind, {name: value for name, value in held.items() if name != key})
 
 
 def _given(kind: str) -> Doc:

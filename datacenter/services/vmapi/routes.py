@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from datacenter.restify import RestError, is_uuid, params, reply, truthy
+from datacenter.restify import RestError, is_uuid, params, reply, route_table, truthy
 from datacenter.services.vmapi.listing import MESSAGE, Listing, check_owner, pick
 from datacenter.services.vmapi.record import Vm
 from datacenter.workflow.failure import TaskError
@@ -23,11 +23,31 @@ Doc = dict[str, Any]
 PROC_LIMIT = 20.0
 
 
-def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
-    routes = Blueprint("vms", __name__)
+class VmRoutes:
+    """The routes of this module, each a method."""
 
-    @routes.get("/ping")
-    def ping() -> Response:
+    def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
+        self._dc = dc
+        self._vmapi = vmapi
+
+    def blueprint(self) -> Blueprint:
+        return route_table(
+            "vms",
+            {
+                "GET /ping": self.ping,
+                "GET /vms": self.list_vms,
+                "POST /vms": self.create_vm,
+                "PUT /vms": self.put_vms,
+                "GET /vms/<uuid>": self.get_vm,
+                "PUT /vms/<uuid>": self.put_vm,
+                "POST /vms/<uuid>": self.act,
+                "DELETE /vms/<uuid>": self.destroy,
+                "GET /vms/<uuid>/proc": self.proc,
+                "GET /statuses": self.statuses,
+            },
+        )
+
+    def ping(self) -> Response:
         return reply(
             {
                 "dataMigrations": {"latestCompletedMigrations": {"vms": 1}},
@@ -40,75 +60,67 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
             },
         )
 
-    @routes.get("/vms")
-    def list_vms() -> Response:
+    def list_vms(self) -> Response:
         """List VMs, or with HEAD count them. Without ``state`` destroyed and failed ones are among them."""
         listing = Listing(params())
-        page, total = listing.run(vmapi.table)
+        page, total = listing.run(self._vmapi.table)
         body = None if request.method == "HEAD" else [pick(vm, listing.fields) for vm in page]
         return reply(body, x_joyent_resource_count=str(total))
 
-    @routes.post("/vms")
-    def create_vm() -> Response:
+    def create_vm(self) -> Response:
         """Queue the provisioning of a VM, after everything that can be refused at once."""
         asked = params()
-        vm_uuid, job_uuid = vmapi.placing.provision(asked, g.request_id, context())
-        return accepted(dc, vm_uuid, job_uuid, sync=truthy(asked.get("sync")))
+        vm_uuid, job_uuid = self._vmapi.placing.provision(asked, g.request_id, context())
+        return accepted(self._dc, vm_uuid, job_uuid, sync=truthy(asked.get("sync")))
 
-    @routes.put("/vms")
-    def put_vms() -> Response:
+    def put_vms(self) -> Response:
         """Take in what a node says about all of its VMs; those it doesn't know here are left alone."""
         news = params().get("vms")
         if not isinstance(news, dict):
             raise _invalid("vms", "Must be an object")
-        with dc.store.transaction():
+        with self._dc.store.transaction():
             for uuid, update in news.items():
-                vmapi.apply(uuid, _object(update))
+                self._vmapi.apply(uuid, _object(update))
         return reply(status=200)
 
-    @routes.get("/vms/<uuid>")
-    def get_vm(uuid: str) -> Response:
+    def get_vm(self, uuid: str) -> Response:
         """One VM, destroyed ones too. ``sync`` asks its node first."""
         asked = params()
-        vm = find(vmapi, uuid, asked)
+        vm = find(self._vmapi, uuid, asked)
         if truthy(asked.get("sync")):
             try:
-                vm = vmapi.load(vm, g.request_id)
+                vm = self._vmapi.load(vm, g.request_id)
             except TaskError as error:
                 raise error.rest() from error
         fields = str(asked["fields"]).split(",") if asked.get("fields") else None
         return reply(pick(vm, None if fields and "*" in fields else fields))
 
-    @routes.put("/vms/<uuid>")
-    def put_vm(uuid: str) -> Response:
+    def put_vm(self, uuid: str) -> Response:
         """Take in what a node says about one of its VMs."""
         _check_uuid(uuid)
-        vm = vmapi.apply(uuid, params())
+        vm = self._vmapi.apply(uuid, params())
         if vm is None:
             raise RestError(404, "ResourceNotFound", "VM not found")
         return reply(vm)
 
-    @routes.post("/vms/<uuid>")
-    def act(uuid: str) -> Response:
+    def act(self, uuid: str) -> Response:
         """Queue an action: start, stop, kill, reboot, update."""
         asked = params()
-        job = vmapi.actions.act(find(vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
-        return accepted_job(dc, job, asked)
+        job = self._vmapi.actions.act(find(self._vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
+        return accepted_job(self._dc, job, asked)
 
-    @routes.delete("/vms/<uuid>")
-    def destroy(uuid: str) -> Response:
+    def destroy(self, uuid: str) -> Response:
         asked = params()
-        job = vmapi.actions.destroy(find(vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
-        return accepted_job(dc, job, asked)
+        job = self._vmapi.actions.destroy(find(self._vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
+        return accepted_job(self._dc, job, asked)
 
-    @routes.get("/vms/<uuid>/proc")
-    def proc(uuid: str) -> Response:
+    def proc(self, uuid: str) -> Response:
         """The processes of a running VM."""
-        vm = find(vmapi, uuid, params())
+        vm = find(self._vmapi, uuid, params())
         if vm["state"] != "running":
             raise RestError(409, "VmNotRunning", f"VM {vm['uuid']} is not running")
         try:
-            found = dc.cnapi.task(
+            found = self._dc.cnapi.task(
                 vm["server_uuid"], "machine_proc", {"uuid": vm["uuid"]}, timeout=PROC_LIMIT, req_id=g.request_id
             )
         except TaskError as error:
@@ -117,8 +129,7 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
             raise RestError(status, code, error.message) from error
         return reply(found.get("result", found))
 
-    @routes.get("/statuses")
-    def statuses() -> Response:
+    def statuses(self) -> Response:
         """The states of the VMs named by ``uuids``; unknown ones are left out."""
         text = str(params().get("uuids", ""))
         uuids = [uuid for uuid in text.split(",") if uuid]
@@ -126,10 +137,8 @@ def vm_routes(dc: DataCenter, vmapi: Vmapi) -> Blueprint:
             raise _invalid("uuids", "Must be a list of UUIDs")
         for uuid in uuids:
             _check_uuid(uuid)
-        found = {uuid: vm["state"] for uuid in uuids if (vm := vmapi.table.get(uuid)) is not None}
+        found = {uuid: vm["state"] for uuid in uuids if (vm := self._vmapi.table.get(uuid)) is not None}
         return reply(found)
-
-    return routes
 
 
 def find(vmapi: Vmapi, uuid: str, asked: Doc) -> Vm:

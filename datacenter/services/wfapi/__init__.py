@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from datacenter.restify import service
-from datacenter.services.wfapi.routes import wfapi_routes
+from datacenter.services.wfapi.routes import WfapiRoutes
 from datacenter.workflow.engine import Engine
 
 if TYPE_CHECKING:
@@ -19,4 +19,4 @@ class Wfapi:
         self.engine = Engine(dc.store)
         self.definitions = dc.store.bucket("workflows")
         self.app = service("wfapi", "WorkflowAPI")
-        self.app.register_blueprint(wfapi_routes(self))
+        self.app.register_blueprint(WfapiRoutes(self).blueprint())
