@@ -48,7 +48,7 @@ def explain(error: SdcError, doing: str) -> DockerError:
     if error.code in _NO_ADDRESS:
         return Unavailable(f"{doing}: no address is left on the network")
     if error.code == "NotSupported":
-        return NotImplementedHere(f"{doing}: the compute node does not support this")
+        return NotImplementedHere(f"{doing}: the compute node does not support this: {error.message}")
     if error.code in _WRONG_STATE:
         return Conflict(f"{doing}: the container's state does not allow it")
     if error.status == 404:

@@ -24,8 +24,7 @@ from gateway.state import State
 from gateway.versions import CEILING
 from sdc import DataCenterClients
 from sdc.errors import SdcError
-from translators.containers.removal import destroy
-from translators.containers.states import has_run, metadata
+from translators.containers.removal import destroy, is_due
 from translators.containers.vmfeed import feed_of
 
 Vm = dict[str, Any]
@@ -120,9 +119,3 @@ class AutoRemove:
             state=self._state,
             config=self._config,
         )
-
-
-def is_due(vm: Vm) -> bool:
-    """Whether a container was to be removed at its end and has ended; one that never ran has not."""
-    wanted = metadata(vm).get("docker:autoremove") in (True, "true")
-    return wanted and vm.get("state") == "stopped" and has_run(vm)

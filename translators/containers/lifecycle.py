@@ -9,6 +9,7 @@ from gateway.call import Call
 from gateway.errors import Conflict, InvalidParameter, NotModified
 from sdc.errors import SdcError
 from translators.containers.lookup import docker_id, find_container, mine
+from translators.containers.removal import destroy, removes_itself
 from translators.containers.states import command_words, is_running, linux_options, status
 from translators.containers.vmfeed import feed_of
 from translators.errors import explain, init_failure, speaking_docker
@@ -28,7 +29,8 @@ def start(call: Call, ref: str) -> None:
     """Start a container and wait until its process runs.
 
     Starting a running container is no error for SDC but is 304 for Docker, so it raises NotModified. A program
-    that cannot be run is an InvalidParameter whose words the CLI turns into exit code 126 or 127.
+    that cannot be run is an InvalidParameter whose words the CLI turns into exit code 126 or 127; it has ended,
+    so with ``--rm`` its container goes.
 
     Docker: POST /containers/{id}/start   SDC: VMAPI POST /vms/:uuid?action=start
     """
@@ -36,7 +38,12 @@ def start(call: Call, ref: str) -> None:
     _refuse_unmade(vm, "start")
     if is_running(vm):
         raise NotModified("container already started")
-    _run(call, vm, "start", "problem starting container", idempotent=True)
+    try:
+        _run(call, vm, "start", "problem starting container", idempotent=True)
+    except InvalidParameter:
+        if removes_itself(vm):
+            destroy(call, vm)
+        raise
 
 
 def stop(call: Call, ref: str) -> None:
@@ -116,6 +123,7 @@ def _run(call: Call, vm: Vm, action: str, doing: str, **parameters: Any) -> None
     try:
         run_job(call, vm["uuid"], action, lambda: _act(call, vm, action, **parameters))
     except SdcError as error:
+        feed_of(call.services.vmapi).look_again(vm["uuid"])  # an exit without a change of state is not told
         program = next(iter(command_words(vm)), "")
         raise init_failure(error, program) or explain(error, doing) from error
 

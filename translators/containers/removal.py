@@ -8,7 +8,7 @@ from gateway.call import Call
 from gateway.errors import Conflict
 from translators.containers.firewall import remove_rules
 from translators.containers.lookup import find_container
-from translators.containers.states import is_running
+from translators.containers.states import has_run, is_running, metadata
 from translators.containers.volumes import is_own_volume
 from translators.errors import speaking_docker
 from translators.ids import container_name
@@ -76,3 +76,13 @@ def _refuse_if_shared(call: Call, vm: Vm) -> None:
     if users:
         name = container_name(vm).removeprefix("/")
         raise Conflict(f"Error deleting container: {name} is sharing its volume(s) with {', '.join(sorted(users))}.")
+
+
+def removes_itself(vm: Vm) -> bool:
+    """Whether a container was made with ``--rm``."""
+    return metadata(vm).get("docker:autoremove") in (True, "true")
+
+
+def is_due(vm: Vm) -> bool:
+    """Whether a container was to be removed at its end and has ended; one that never ran has not."""
+    return removes_itself(vm) and vm.get("state") == "stopped" and has_run(vm)

@@ -103,6 +103,11 @@ class VmFeed:
             if not self._watches[vm_uuid]:
                 del self._watches[vm_uuid]
 
+    def look_again(self, vm_uuid: str) -> None:
+        """Have the watches of a VM look at it now."""
+        for watch in tuple(self._watches.get(vm_uuid, ())):
+            watch.tell(None)
+
     def _run(self) -> None:
         idle = threading.Event()
         waiting = pauses(first=0.05)
