@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 import msgspec
+from gevent.event import AsyncResult
 from gevent.socket import wait_read
 
 from datacenter.clock import iso
@@ -55,6 +56,7 @@ class Lifecycle:
         self._filters = Filters(home, runtime)
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
+        self._nudge: AsyncResult | None = None
         self._clearing: dict[str, gevent.Greenlet] = {}
 
     def boot(self, zone: Zone) -> None:
@@ -65,6 +67,7 @@ class Lifecycle:
         """
         if zone.running:
             return
+        self.hurry()
         self.cleared(zone)
         zone.change_life(state="starting", oom_killed=False)
         try:
@@ -82,6 +85,11 @@ class Lifecycle:
         finally:
             zone.before_start.clear()
             zone.not_started.clear()
+
+    def hurry(self) -> None:
+        """Take the kernel's wait before a new container's first cgroup move out of its way: a third of a boot."""
+        if self._nudge is None or self._nudge.ready():
+            self._nudge = gevent.get_hub().threadpool.spawn(cgroups.nudge)
 
     def _start(self, zone: Zone) -> None:
         place = self._prepare(zone)

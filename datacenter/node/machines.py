@@ -39,6 +39,7 @@ def machine_create(node: Node, params: Params) -> Result:
     uuid = str(params.get("uuid", ""))
     if not _UUID.fullmatch(uuid):
         raise TaskError("InvalidArgument", f"not a VM uuid: {uuid}")
+    node.lifecycle.hurry()  # most are booted next
     with node.turn(uuid):
         if uuid in node.zones:
             return _vm(node.zones[uuid])

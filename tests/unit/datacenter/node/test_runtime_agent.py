@@ -320,7 +320,10 @@ def test_cleanup_removes_every_trace(node, center):
         assert not Path(f"/run/tdg/{INSTANCE}0").exists()
         assert not list(Path("/sys/class/net").glob(f"tdg{INSTANCE}*"))
         assert not Path(f"/proc/{pid}").exists()
-        assert f"tdg_{INSTANCE}" not in subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
+        assert (
+            f"tdg_{INSTANCE}"
+            not in subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+        )
     finally:
         node.start()
     assert node.run("true") == (0, "")
