@@ -16,6 +16,10 @@ Doc = dict[str, Any]
 
 NAME_KEYS = frozenset({"container", "instance"})
 MIN_SHORT_ID = 12
+MAX_REPEATS = 3
+"""Repetitions that a regular expression may have: a tenant's pattern must not keep the data center busy."""
+_REPEAT = re.compile(r"[*+{]")
+_REPEATED_GROUP = re.compile(r"\)[*+{]")
 
 
 class AffinityError(ValueError):
@@ -65,6 +69,8 @@ class Rule:
             pattern = re.compile(fnmatch.translate(self.value))
             return lambda text: pattern.match(text) is not None
         if self.value_type == "re":
+            if _is_costly(self.value):
+                raise ValueError(f"regular expression is too costly: {self.value}")
             try:
                 pattern = re.compile(self.value.removeprefix("/").removesuffix("/"))
             except re.error as error:
@@ -95,6 +101,11 @@ class Rule:
     def servers(self, vms: Iterable[Doc]) -> set[str]:
         """The servers of the VMs that the rule names."""
         return {vm["server_uuid"] for vm in vms if vm.get("server_uuid") and self.matches(vm)}
+
+
+def _is_costly(pattern: str) -> bool:
+    """Whether matching may take time beyond all measure: repetitions of repetitions, or many in a row."""
+    return _REPEATED_GROUP.search(pattern) is not None or len(_REPEAT.findall(pattern)) > MAX_REPEATS
 
 
 def hard(rules: list[Rule], vms: list[Doc], candidates: set[str]) -> set[str]:

@@ -73,19 +73,17 @@ class Agent:
             "x-server-uuid": self._server_uuid,
             "x-request-id": request_id,
         }
-        deadline = time.monotonic() + min(PATIENCE, timeout)
+        deadline: float | None = None
         pause = 0.02
         while True:
             try:
                 status, answer = self._post(body, headers, timeout)
             except TimeoutError as error:
                 raise TaskError("TaskTimeout", f"{name}: no answer within {timeout:.0f} seconds") from error
-            except _Unsent as error:
-                if time.monotonic() > deadline:
+            except (_Unsent, OSError, http.client.HTTPException) as error:
+                deadline = deadline or time.monotonic() + min(PATIENCE, timeout)
+                if time.monotonic() > deadline or not (name in REPEATABLE or isinstance(error, _Unsent)):
                     raise TaskError("ServerUnreachable", f"{name}: compute node is unreachable") from error
-            except (OSError, http.client.HTTPException) as error:
-                if name not in REPEATABLE or time.monotonic() > deadline:
-                    raise TaskError("ServerUnreachable", f"{name}: compute node went away") from error
             else:
                 return _read(name, status, answer)
             gevent.sleep(pause)

@@ -168,6 +168,14 @@ def test_nonsense_rules(three, rule):
     assert (answer.status_code, answer.json["code"]) == (500, "InvalidParameters")
 
 
+@pytest.mark.parametrize("pattern", ["/(a+)+-/", "/a*a*a*a*-/", "/(a|a)*-/"])
+def test_patterns_that_would_keep_everybody_waiting(three, pattern):
+    three.create("a" * 60)
+    answer = three.http.post("/vms", json=three.payload(affinity=[wish(f"container=={pattern}")]))
+    assert (answer.status_code, answer.json["code"]) == (500, "InvalidParameters")
+    assert "too costly" in answer.json["errors"][0]["message"]
+
+
 def test_locality(three):
     vm = three.create()
     near = {"near": [vm["uuid"]], "strict": True}
