@@ -59,6 +59,8 @@ class Changefeed:
             return
         old = before or {}
         changed = [field for field in SUB_RESOURCES if old.get(field) != after.get(field)]
+        if "state" not in changed and old.get("exit_timestamp") != after.get("exit_timestamp"):
+            changed.append("state")  # it ran and ended between two writes: the state went there and back
         if not changed:
             return
         item = {
