@@ -21,7 +21,7 @@ from tests.unit.datacenter.node.node_kit import (
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
-INSTANCE = "y"
+INSTANCE = "tuwx"[os.getpid() % 4]  # test runs may meet on one machine
 
 
 @pytest.fixture(scope="module")

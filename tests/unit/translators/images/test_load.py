@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import gzip
+import io
+
+import pytest
+
+from gateway.errors import InvalidParameter
+from tests.unit.translators.images.conftest import archive
+from translators.images import importing, load
+from translators.images.lookup import find_image
+
+
+def loaded(world, data, login="alice"):
+    return list(load.load(world.call(login), io.BytesIO(data), quiet=True))
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_images_are_loaded_with_their_layers_and_names(world, compress):
+    data = archive((["busybox:latest", "bb:1"], [b"layer one", b"layer two"]), compress=compress)
+    assert [m["stream"] for m in loaded(world, data)] == ["Loaded image: busybox:latest\n", "Loaded image: bb:1\n"]
+    record = find_image(world.call(), "busybox")
+    assert record.tags == ("bb:1", "busybox:latest")
+    assert record.size == len(b"layer one" + b"layer two")
+    base, top = world.imgapi.images.values()
+    assert (top["origin"], top["state"], record.image_uuid) == (base["uuid"], "active", top["uuid"])
+    assert world.imgapi.files[top["uuid"]] == b"layer two"
+
+
+def test_an_image_without_names_is_told_by_its_id(world):
+    [message] = loaded(world, archive(([], [b"x"])))
+    assert message["stream"].startswith("Loaded image ID: sha256:")
+
+
+def test_a_layer_that_is_there_is_not_sent_again(world):
+    loaded(world, archive((["a:1"], [b"shared"])))
+    world.imgapi.broken_upload = True
+    loaded(world, archive((["b:1"], [b"shared"])), login="bob")
+    assert find_image(world.call("bob"), "b:1").tags == ("b:1",)
+
+
+def test_a_failed_upload_leaves_nothing(world):
+    world.imgapi.broken_upload = True
+    [message] = loaded(world, archive((["a:1"], [b"x"])))
+    assert "error" in message
+    assert world.imgapi.images == {}
+    assert world.state.images.count("alice-uuid") == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"no tar at all" * 100, "tar"),
+        (archive((["a:1"], [b"x"]), **{"manifest.json": b"{}"}), "manifest.json"),
+        (archive((["a:1"], [b"x"]), **{"manifest.json": b'[{"Config":"../../etc/passwd","Layers":["x"]}]'}), "missing"),
+        (archive((["UPPER:1"], [b"x"])), "lowercase"),
+    ],
+)
+def test_other_archives_are_refused(world, data, words):
+    assert words in loaded(world, data)[-1]["error"]
+
+
+def test_a_layer_must_be_what_its_digest_says(world):
+    data = archive((["a:1"], [b"good layer"]))
+    [message] = loaded(world, data.replace(b"good layer", b"evil layer"))
+    assert "invalid diffID" in message["error"]
+    assert world.state.images.count("alice-uuid") == 0
+
+
+def test_a_tar_becomes_an_image(world):
+    call = world.call()
+    [message] = importing.import_image(
+        call, "-", io.BytesIO(b"a file system"), repo="mine", tag="2", message="m", changes=['CMD ["x"]', "ENV A=b"]
+    )
+    record = find_image(call, "mine:2")
+    assert message == {"status": record.config_digest}
+    assert record.config["config"] == {"Cmd": ["x"], "Env": ["A=b"]}
+    assert world.imgapi.files[record.image_uuid] == b"a file system"
+
+
+@pytest.mark.parametrize(("repo", "changes"), [("Bad Name", []), ("ok", ["RUN x"]), ("a@sha256:" + "0" * 64, [])])
+def test_a_wrong_import_stores_nothing(world, repo, changes):
+    with pytest.raises(InvalidParameter):
+        importing.import_image(world.call(), "-", io.BytesIO(b"x"), repo=repo, tag="", message="", changes=changes)
+    assert world.imgapi.images == {}

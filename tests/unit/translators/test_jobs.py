@@ -1,0 +1,131 @@
+"""Jobs: polled to their end, shared, patient, and failing in the words of their last task."""
+
+from __future__ import annotations
+
+import threading
+from itertools import islice
+from types import SimpleNamespace
+
+import pytest
+
+from gateway import signals
+from gateway.errors import DeadlineExceeded
+from gateway.operations import by_name
+from sdc.errors import SdcError, SdcUnavailable
+from translators.jobs import LONGEST_PAUSE, JobFailed, Jobs, failure, jobs_of, pauses, run_job
+
+
+class ScriptedVmapi:
+    """Answers GET /jobs from a script; the last answer stays."""
+
+    def __init__(self, *answers) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def get_job(self, uuid):
+        self.asked.append(uuid)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"uuid": uuid, "name": "start-7", "chain_results": [], **answer}
+
+
+def wait(vmapi, timeout=5.0):
+    return Jobs(vmapi).wait("j1", "v1", operation="container.start", timeout=timeout, patience=timeout)
+
+
+QUEUED, RUNNING, DONE = ({"execution": word} for word in ("queued", "running", "succeeded"))
+AWAY = SdcUnavailable("vmapi", 503, "ServiceUnavailable", "restarting")
+
+
+def test_polls_until_done_through_a_hiccup():
+    vmapi = ScriptedVmapi(QUEUED, RUNNING, AWAY, RUNNING, DONE)
+    assert wait(vmapi)["execution"] == "succeeded"
+    assert len(vmapi.asked) == 5
+
+
+def test_follows_a_retried_job():
+    vmapi = ScriptedVmapi({"execution": "retried", "next_attempt": "j2"}, DONE)
+    assert wait(vmapi)["uuid"] == "j2"
+
+
+def test_an_unknown_job_is_an_error():
+    with pytest.raises(SdcError, match="no such job"):
+        wait(ScriptedVmapi(SdcError("vmapi", 404, "ResourceNotFound", "no such job")))
+
+
+def test_a_deadline_ends_the_wait():
+    with pytest.raises(DeadlineExceeded):
+        wait(ScriptedVmapi(RUNNING), timeout=0.02)
+
+
+def test_waiters_share_one_poller_and_leaving_does_not_end_it():
+    gate = threading.Event()
+    vmapi = ScriptedVmapi(DONE)
+    answer = vmapi.get_job
+    vmapi.get_job = lambda uuid: (gate.wait(5), answer(uuid))[1]
+    jobs, got = Jobs(vmapi), []
+    with pytest.raises(DeadlineExceeded):
+        jobs.wait("j1", "v1", operation="o", timeout=0.01, patience=5)
+    others = [
+        threading.Thread(target=lambda: got.append(jobs.wait("j1", "v1", operation="o", timeout=5, patience=5)))
+        for _ in range(3)
+    ]
+    for thread in others:
+        thread.start()
+    gate.set()
+    for thread in others:
+        thread.join()
+    assert [job["execution"] for job in got] == ["succeeded"] * 3
+    assert len(vmapi.asked) <= 2  # a second only when the first had ended before the last thread came
+
+
+def test_pauses_grow_from_milliseconds_to_a_second():
+    some = list(islice(pauses(), 40))
+    assert some[0] < 0.004
+    assert max(some) <= LONGEST_PAUSE * 1.15
+    assert min(some[-5:]) >= LONGEST_PAUSE * 0.85
+
+
+def test_signals_tell_the_life_of_a_job():
+    told = []
+    receivers = [
+        (signal, lambda sender, name=name, **facts: told.append((name, sender, facts.get("execution"))))
+        for name, signal in (("submitted", signals.job_submitted), ("progressed", signals.job_progressed), ("finished", signals.job_finished))
+    ]  # fmt: skip
+    for signal, receiver in receivers:
+        signal.connect(receiver, weak=False)
+    vmapi = ScriptedVmapi(QUEUED, QUEUED, DONE)
+    call = SimpleNamespace(
+        operation=by_name("container.start"), services=SimpleNamespace(vmapi=vmapi),
+        config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most,
+    )  # fmt: skip
+    try:
+        run_job(call, "v1", "start", lambda: "j1")
+    finally:
+        for signal, receiver in receivers:
+            signal.disconnect(receiver)
+    sender = "container.start"
+    assert told == [
+        ("submitted", sender, None), ("progressed", sender, "queued"), ("progressed", sender, "succeeded"),
+        ("finished", sender, "succeeded"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("job", "code", "message"), [
+    ({"execution": "canceled"}, "JobCanceled", "job start-7 (j) was canceled"),
+    ({"execution": "failed", "chain_results": []}, "InternalError", "job start-7 (j) failed: no reason given"),
+    ({"execution": "failed", "chain_results": [{"error": "task timeout error"}]}, "InternalError", "job start-7 (j) failed: task timeout error"),
+    ({"execution": "failed", "chain_results": [{"error": {"name": "X", "message": "m"}}]}, "X", "m"),
+    ({"execution": "failed", "chain_results": [{"error": ""}, {"error": {"statusCode": 409, "restCode": "VmNotRunning", "body": {"message": "b"}}}]}, "VmNotRunning", "b"),
+    ({"execution": "failed", "chain_results": [{"error": {"body": {"code": "C", "message": "b"}}}]}, "C", "b"),
+])  # fmt: skip
+def test_failures(job, code, message):
+    error = failure({"uuid": "j", "name": "start-7", **job})
+    assert isinstance(error, JobFailed)
+    assert (error.code, error.message) == (code, message)
+
+
+def test_one_book_per_client():
+    vmapi = ScriptedVmapi(DONE)
+    assert jobs_of(vmapi) is jobs_of(vmapi)
