@@ -108,7 +108,7 @@ class Lifecycle:
         self._filters.learn(zone.uuid, config)
         for hook in list(zone.before_start):
             hook(zone)
-        self._runtime.call("start", zone.uuid)
+        self._runtime.start(zone.uuid)
         zone.change_life(state="running", boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
         self.watch(zone)
         if zone.uuid in self._early:
