@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from gateway.call import Call
@@ -119,13 +120,14 @@ def _late_code(vmapi: Vmapi, life: Life) -> int | None:
 
     SDC: VMAPI GET /vms/:uuid?sync=true
     """
-    vm = life.vm
-    for sync, pause in zip([True, *[False] * LATE_TRIES], pauses(first=0.05), strict=False):
+    vm, synced = life.vm, False
+    for pause in islice(pauses(first=0.05), LATE_TRIES):
         try:
-            vm = vmapi.get_vm(vm["uuid"], sync=sync)
+            vm = vmapi.get_vm(vm["uuid"], sync=not synced)
+            synced = True
         except SdcUnavailable:
             pass  # look again
-        if vm.get("exit_status") is not None:
+        if synced and vm.get("exit_status") is not None:
             return exit_code(vm)
         time.sleep(pause)
     return KILLED if is_gone(vm) else None

@@ -182,7 +182,7 @@ class World:
 
     def add_image(self, repo, config, digit="1"):
         digest = f"sha256:{digit * 64}"
-        layers = '{"layers":[{"digest":"sha256:base","size":1}]}'
+        layers = f'{{"layers":[{{"digest":"sha256:layer{digit}","size":1}}]}}'
         for owner in (ALICE, BOB):
             record = ImageRecord(
                 owner_uuid=owner, config_digest=digest, image_uuid=str(uuids.uuid5(uuids.NAMESPACE_DNS, repo)),
