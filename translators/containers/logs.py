@@ -80,7 +80,7 @@ def _lines(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Iterato
             over = _stopped(call, vm) if selection.follow else None
             yield from select(console.messages(over), selection, framed=not tty)
         else:
-            yield from console.output(framed=not tty)
+            yield from map(bytes, console.output(framed=not tty))  # a view is good only until the next piece
     finally:
         console.close()
 
