@@ -129,6 +129,15 @@ class Center:
             server.server_close()
 
 
+def until(found, timeout: float = 10):
+    """Call ``found`` until it gives something true, and return that."""
+    deadline = time.monotonic() + timeout
+    while not (result := found()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+    return result
+
+
 class TaskFailed(Exception):
     def __init__(self, answer: dict) -> None:
         super().__init__(answer)

@@ -17,6 +17,7 @@ from tests.unit.datacenter.node.node_kit import (
     TestedNode,
     free_port_base,
     nic,
+    until,
 )
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
@@ -104,8 +105,7 @@ def test_stop_sends_the_stop_signal_and_waits(node):
     script = "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.1; done"
     vm = node.create("sh", "-c", script, linux={"StopSignal": "SIGUSR1"})
     assert node.task("machine_boot", uuid=vm)["vm"]["state"] == "running"
-    while "up" not in node.log(vm):
-        time.sleep(0.02)
+    until(lambda: "up" in node.log(vm))
     stopped = node.task("machine_shutdown", uuid=vm, timeout=10)["vm"]
     assert (stopped["state"], stopped["exit_status"]) == ("stopped", 5)
     assert node.log(vm) == "up\nbye\n"
@@ -120,11 +120,10 @@ def test_stop_kills_what_will_not_end(node):
 def test_reboot_runs_again_with_what_was_written(node):
     vm = node.create("sh", "-c", "echo x >> /count; cat /count; sleep 60")
     node.task("machine_boot", uuid=vm)
+    until(lambda: node.log(vm).split() == ["x"])
     again = node.task("machine_reboot", uuid=vm, timeout=0)["vm"]
     assert again["state"] == "running"
-    while len(node.log(vm).split()) < 3:
-        time.sleep(0.02)
-    assert node.log(vm).split() == ["x", "x", "x"]
+    until(lambda: node.log(vm).split() == ["x", "x", "x"])
     node.task("machine_destroy", uuid=vm)
 
 
@@ -261,9 +260,12 @@ def test_etc_files(node):
 def test_processes(node):
     vm = node.create("sh", "-c", "sleep 77 & sleep 88 & wait")
     node.task("machine_boot", uuid=vm)
-    deadline = time.monotonic() + 5
-    while len(found := node.task("machine_proc", uuid=vm)["result"]) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
+
+    def settled():
+        found = node.task("machine_proc", uuid=vm)["result"]
+        return found if {"sleep 77", "sleep 88"} <= {item["psinfo"]["pr_psargs"] for item in found} else None
+
+    found = until(settled)
     infos = [item["psinfo"] for item in found]
     assert (infos[0]["pr_pid"], infos[0]["pr_ppid"]) == (1, 0)
     assert sorted(info["pr_psargs"] for info in infos[1:]) == ["sleep 77", "sleep 88"]
@@ -288,6 +290,7 @@ def test_a_killed_agent_loses_nothing(node, center):
     for vm in (running, ending):
         node.task("machine_boot", uuid=vm)
     pid = node.task("machine_load", uuid=running)["vm"]["pid"]
+    until(lambda: node.log(running) == "up\n")
     node.crash()
     time.sleep(0.8)
     node.start()
@@ -303,10 +306,7 @@ def test_a_killed_conmon_is_noticed(node, center):
     conmon = int((node.state / "nodes" / "0" / "zones" / vm / "bundle" / "conmon.pid").read_text())
     os.kill(conmon, 9)
     assert center.wait_for(vm, lambda body: body["state"] == "stopped")["exit_status"] == 255
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_cleanup_removes_every_trace(node, center):
