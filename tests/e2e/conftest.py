@@ -115,7 +115,13 @@ def running(tmp_path_factory):
     if os.geteuid() != 0:
         pytest.skip("containers need root")
     folder = tmp_path_factory.mktemp("instance") / "var"
-    environ = {**os.environ, "INSTANCE": LETTER, "COMPUTE_NODES": "3", "INSTANCE_FOLDER": str(folder), "ACCOUNT": "alice"}
+    environ = {
+        **os.environ,
+        "INSTANCE": LETTER,
+        "COMPUTE_NODES": "3",
+        "INSTANCE_FOLDER": str(folder),
+        "ACCOUNT": "alice",
+    }
     environ["PYTHONPATH"] = str(ROOT)
     instance = Instance.of(environ)
     running = Running(instance, environ)

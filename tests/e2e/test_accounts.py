@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import ssl
+import subprocess
+
 import pytest
 
+from gateway.local.instance import ROOT
 from tests.e2e.conftest import Docker, wait_for
 
 pytestmark = pytest.mark.docker
@@ -20,8 +26,7 @@ def test_two_accounts_do_not_see_each_other(docker, container, bob):
     for args in (["inspect"], ["logs"], ["stop"], ["rm", "-f"], ["exec"]):
         more = ["true"] if args == ["exec"] else []
         done = bob(*args, ref, *more)
-        assert done.returncode != 0, args
-        assert b"o such" in done.stderr, done.stderr
+        assert b"o such" in done.stderr, (args, done.stderr)
     assert bob.ok("images", "-q") == ""
     assert docker.inspect("alices", "{{.State.Status}}") == "running"
 
@@ -53,22 +58,19 @@ def test_an_unapproved_account_reads_but_does_not_provision(running):
 
 
 def test_a_client_without_a_certificate_is_unauthorized(running):
-    nobody = Docker(running.instance.docker_url, None)
-    env = nobody.environ | {"DOCKER_TLS": "1"}
-    import subprocess
-
-    done = subprocess.run([nobody.binary, "--tls", "ps"], env=env, capture_output=True, timeout=30)
-    assert done.returncode != 0
-    assert b"Unauthorized" in done.stderr
+    context = ssl.create_default_context(cafile=running.instance.folder / "certs" / "ca.pem")
+    connection = http.client.HTTPSConnection("127.0.0.1", running.instance.docker_port, context=context)
+    connection.request("GET", "/v1.41/containers/json")
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (401, {"message": "Unauthorized"})
+    connection.request("GET", "/_ping")
+    assert connection.getresponse().read() == b"OK"
+    connection.close()
 
 
 def test_a_limit_says_so_at_the_client(running):
     frank = running.account("frank")
     tar = running.instance.folder / "frank.tar"
-    import subprocess
-
-    from gateway.local.instance import ROOT
-
     subprocess.run(["sh", str(ROOT / "tools/busybox-image.sh"), str(tar)], check=True)
     frank.ok("import", str(tar), "busybox")
     limits = [{"datacenter": running.instance.datacenter, "limit": ['{"value": 1}']}]

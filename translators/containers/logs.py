@@ -67,7 +67,7 @@ def _moment(text: str, name: str) -> float | None:
     raise InvalidParameter(f'invalid value for "{name}": {text}')
 
 
-def _lines(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Iterator[bytes | memoryview]:
+def _lines(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Iterator[bytes]:
     if not vm.get("server_uuid"):
         return
     filtering = "logs-filter" in capabilities(call)

@@ -41,6 +41,7 @@ class FakeImgapi:
         if self.broken_upload:
             raise SdcError("imgapi", 400, "Upload", "disk full")
         self.files[uuid] = file.read()
+        return {**self.images[uuid], "files": [{"size": len(self.files[uuid]), "compression": compression}]}
 
     def update_image(self, uuid, changes):
         self.images[uuid] |= changes
