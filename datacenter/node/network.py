@@ -19,6 +19,7 @@ SPARE = 4
 """Namespaces made ahead of time."""
 
 RULES = """
+create table inet {table}
 table inet {table} {{
   set same {{ type ifname . ifname; }}
   set subnets {{ type ipv4_addr; flags interval; }}
@@ -154,16 +155,19 @@ class Network:
     def _allow(self, bridge: str, subnet: str) -> None:
         """Let a new bridge's traffic pass: within itself, and out to the world."""
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        self.prepare()  # another node of the instance may have been cleaned up since we started
         self._nft(
             f"add element inet {self._table} same {{ {bridge} . {bridge} }}\n"
             f"add element inet {self._table} subnets {{ {subnet} }}\n"
         )
 
     def prepare(self) -> None:
-        """Make the instance's rules when they are not there."""
-        code, _ = spawn.run(["nft", "list", "set", "inet", self._table, "same"])
-        if code:
+        """Make the instance's rules, unless they are there: ``create`` then refuses the whole script."""
+        try:
             self._nft(RULES.format(table=self._table, ours=self._prefix))
+        except OSError as error:
+            if "File exists" not in str(error):
+                raise
 
     def _nft(self, text: str) -> None:
         script = self._home.root / "rules.nft"
@@ -174,15 +178,22 @@ class Network:
 
     def remove_unused(self) -> None:
         """Remove the instance's bridges without ports, and its rules with the last of them."""
-        left = False
+        bridges = [link.name for link in Path("/sys/class/net").glob(f"{self._prefix}*")]
         with netlink.Netlink() as host:
-            for link in Path("/sys/class/net").glob(f"{self._prefix}*"):
-                if any((link / "brif").iterdir()):
-                    left = True
-                else:
-                    host.delete_link(socket.if_nametoindex(link.name))
+            left = [name for name in bridges if not _remove_bridge(host, name)]
         if not left:
             spawn.run(["nft", "delete", "table", "inet", self._table])
+
+
+def _remove_bridge(host: netlink.Netlink, name: str) -> bool:
+    """Remove a bridge unless it has ports; True when it is gone, also when another node was quicker."""
+    try:
+        if any((Path("/sys/class/net") / name / "brif").iterdir()):
+            return False
+        host.delete_link(socket.if_nametoindex(name))
+    except OSError:
+        return not (Path("/sys/class/net") / name).exists()
+    return True
 
 
 class _Opened:
