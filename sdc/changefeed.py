@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -40,6 +41,7 @@ class Changefeed:
         }
         self._socket: socket.socket | None = None
         self._websocket = WSConnection(ConnectionType.CLIENT)
+        self._events: deque[Event] = deque()
         self._text = ""
 
     def __enter__(self) -> Self:
@@ -64,16 +66,14 @@ class Changefeed:
 
     def _await_answer(self) -> None:
         """Wait for the upgrade, register, and wait until the registration is answered."""
-        accepted = False
         while True:
-            for event in self._receive():
-                if isinstance(event, AcceptConnection):
-                    accepted = True
-                    self._send(TextMessage(data=msgspec.json.encode(self._registration).decode()))
-                elif isinstance(event, (RejectConnection, CloseConnection)):
-                    raise _lost("refused")
-                elif accepted and self._message(event) is not None:
-                    return
+            event = self._next()
+            if isinstance(event, AcceptConnection):
+                self._send(TextMessage(data=msgspec.json.encode(self._registration).decode()))
+            elif isinstance(event, (RejectConnection, CloseConnection)):
+                raise _lost("refused")
+            elif self._message(event) is not None:
+                return
 
     def items(self) -> Iterator[Item]:
         """Yield changes as they come, sending heartbeats. Raises SdcUnavailable when the connection is lost."""
@@ -82,17 +82,16 @@ class Changefeed:
         try:
             while True:
                 try:
-                    events = self._receive()
+                    event = self._next()
                 except TimeoutError:
                     self._send(TextMessage(data="heartbeat"))
                     continue
-                for event in events:
-                    if isinstance(event, Ping):
-                        self._send(event.response())
-                    elif isinstance(event, CloseConnection):
-                        raise _lost("closed")
-                    elif (message := self._message(event)) is not None:
-                        yield msgspec.json.decode(message)
+                if isinstance(event, Ping):
+                    self._send(event.response())
+                elif isinstance(event, CloseConnection):
+                    raise _lost("closed")
+                elif (message := self._message(event)) is not None:
+                    yield msgspec.json.decode(message)
         except (OSError, ProtocolError, msgspec.DecodeError) as error:
             raise _lost(str(error)) from error
 
@@ -106,12 +105,15 @@ class Changefeed:
         whole, self._text = self._text, ""
         return whole
 
-    def _receive(self) -> list[Event]:
-        data = self._connected().recv(65536)
-        if not data:
-            raise ConnectionResetError("the server closed the connection")
-        self._websocket.receive_data(data)
-        return list(self._websocket.events())
+    def _next(self) -> Event:
+        """Return the next event; several may have come in one piece."""
+        while not self._events:
+            data = self._connected().recv(65536)
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
+            self._websocket.receive_data(data)
+            self._events.extend(self._websocket.events())
+        return self._events.popleft()
 
     def _send(self, event: Event) -> None:
         self._connected().sendall(self._websocket.send(event))

@@ -6,7 +6,8 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.body import decode
 from gateway.errors import Conflict, DockerError, InternalError, InvalidParameter, NotFound, NotImplementedHere

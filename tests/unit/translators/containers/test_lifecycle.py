@@ -81,8 +81,8 @@ def test_sentences(world):
     vm |= STATES["exited"]
     with pytest.raises(Conflict) as refused:
         lifecycle.kill(world.call("container.kill"), "web")
-    id = vm["internal_metadata"]["docker:id"]
-    assert refused.value.message == f"cannot kill container: web: container {id} is not running"
+    docker_id = vm["internal_metadata"]["docker:id"]
+    assert refused.value.message == f"cannot kill container: web: container {docker_id} is not running"
 
 
 @pytest.mark.parametrize(("query", "linux", "sent"), [
@@ -176,7 +176,7 @@ def test_remove_deletes_the_rules_about_this_container_alone(world):
               "rule": f"FROM any TO (vm {uuid} OR vm 96a6e2b0-6c51-4a7e-9d4f-0a2f5c1b7e11) ALLOW tcp PORT 80"}
     world.fwapi.rules["s"] = shared
     removal.remove(world.call("container.remove"), "web")
-    assert sorted(rule["rule"][:11] for rule in world.fwapi.rules.values()) == ["FROM any TO", "FROM tag \"s", "FROM tag \"s"]
+    assert sorted(rule["rule"][:11] for rule in world.fwapi.rules.values()) == ["FROM any TO", 'FROM tag "s', 'FROM tag "s']
     assert "s" in world.fwapi.rules
 
 

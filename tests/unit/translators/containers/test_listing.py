@@ -77,8 +77,8 @@ def test_filters(three, query, found):
 
 
 def test_id_filter(three):
-    id = three.vm("old")["internal_metadata"]["docker:id"]
-    assert names(three, all="1", filters={"id": [id[:12]]}) == ["old"]
+    docker_id = three.vm("old")["internal_metadata"]["docker:id"]
+    assert names(three, all="1", filters={"id": [docker_id[:12]]}) == ["old"]
 
 
 @pytest.mark.parametrize(("filters", "kind", "words"), [
