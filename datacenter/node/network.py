@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any, Self
 
+from gevent.lock import RLock
+
 from datacenter.node import netlink, spawn, syscalls
 from datacenter.node.home import Home
 from datacenter.node.tasks import TaskError
@@ -57,6 +59,8 @@ class Network:
         self._table = f"tdg_{home.settings.instance}"
         self._spare: list[Path] = []
         self._made = 0
+        self._making = RLock()
+        """Held while a bridge is made, so that no container is put on one without rules."""
 
     def bridge_name(self, network_uuid: str) -> str:
         return self._prefix + network_uuid.replace("-", "")[:10]
@@ -118,7 +122,8 @@ class Network:
     def _plug(self, namespace: Path, number: int, nic: dict[str, Any]) -> None:
         address = IPv4Interface(f"{nic['ip']}/{nic['netmask']}")
         mtu = int(nic.get("mtu") or 1500)
-        bridge = self._bridge(nic, address, mtu)
+        with self._making:
+            bridge = self._bridge(nic, address, mtu)
         inner = f"eth{number}"
         host_end = f"tv{self._home.settings.instance}%d"  # the kernel numbers it: the last life's may still be going
         with _Opened(namespace) as pin, netlink.Netlink() as host:
@@ -170,9 +175,7 @@ class Network:
                 raise
 
     def _nft(self, text: str) -> None:
-        script = self._home.root / "rules.nft"
-        script.write_text(text)
-        code, output = spawn.run(["nft", "-f", str(script)])
+        code, output = spawn.run(["nft", text])
         if code:
             raise OSError(f"nft: {output.strip()}")
 

@@ -15,6 +15,7 @@ from tests.unit.datacenter.node.node_kit import (
     Center,
     TaskFailed,
     TestedNode,
+    free_instance,
     free_port_base,
     nic,
     until,
@@ -22,7 +23,7 @@ from tests.unit.datacenter.node.node_kit import (
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
-INSTANCE = "tuwx"[os.getpid() % 4]  # test runs may meet on one machine
+INSTANCE = free_instance()
 
 
 @pytest.fixture(scope="module")
