@@ -66,7 +66,8 @@ def _started(ps: Ps) -> str:
     """``14:05`` within a day, else ``Nov23``; UTC."""
     at = _seconds(ps.get("pr_start", 0))
     if at == 0:
-        return str(ps.get("pr_start") or "-")
+        text = ps.get("pr_start")
+        return text if isinstance(text, str) and text else "-"
     return time.strftime("%H:%M" if time.time() - at < _DAY else "%b%d", time.gmtime(at))
 
 

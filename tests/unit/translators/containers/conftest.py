@@ -49,8 +49,11 @@ class FakeVmapi:
         error = error or self.failing.get(task)
         results = [{"name": f"cnapi.{task}", "result": "" if error else "OK", "error": error or ""}]
         self.jobs[uuid] = {
-            "uuid": uuid, "name": f"{task}-7.0.0", "execution": "failed" if error else "succeeded",
-            "params": {"vm_uuid": vm_uuid, "task": task}, "chain_results": results,
+            "uuid": uuid,
+            "name": f"{task}-7.0.0",
+            "execution": "failed" if error else "succeeded",
+            "params": {"vm_uuid": vm_uuid, "task": task},
+            "chain_results": results,
         }
         return uuid
 
@@ -109,8 +112,12 @@ def vm_of(payload):
     vm = copy.deepcopy(payload)
     nics = [
         {
-            "interface": f"net{at}", "mac": f"90:b8:d0:00:00:0{at}", "ip": f"10.0.{at}.7", "netmask": "255.255.252.0",
-            "gateway": f"10.0.{at}.1", "network_uuid": network.get("uuid") or network.get("ipv4_uuid"),
+            "interface": f"net{at}",
+            "mac": f"90:b8:d0:00:00:0{at}",
+            "ip": f"10.0.{at}.7",
+            "netmask": "255.255.252.0",
+            "gateway": f"10.0.{at}.1",
+            "network_uuid": network.get("uuid") or network.get("ipv4_uuid"),
             "nic_tag": "external" if network.get("uuid") == EXTERNAL else "sdc_overlay/7",
             **({"primary": True} if network.get("primary") else {}),
         }
@@ -121,8 +128,15 @@ def vm_of(payload):
         if not entry["source"].startswith("/"):
             entry["source"] = f"{zonepath}/volumes/{entry['source']}"
     return vm | {
-        "state": "stopped", "zone_state": "installed", "server_uuid": SERVER, "create_timestamp": now(), "nics": nics,
-        "zonepath": zonepath, "max_physical_memory": 128, "max_swap": 512, "cpu_shares": 25,
+        "state": "stopped",
+        "zone_state": "installed",
+        "server_uuid": SERVER,
+        "create_timestamp": now(),
+        "nics": nics,
+        "zonepath": zonepath,
+        "max_physical_memory": 128,
+        "max_swap": 512,
+        "cpu_shares": 25,
         "resolvers": vm.get("resolvers", ["8.8.8.8"]),
     }
 
@@ -172,7 +186,12 @@ class World:
         papi = SimpleNamespace(get_package=lambda uuid: PACKAGE)
         imgapi = SimpleNamespace(get_image=lambda uuid: {"uuid": uuid, "state": "active"})
         self.services = SimpleNamespace(
-            vmapi=self.vmapi, fwapi=self.fwapi, napi=self.napi, papi=papi, imgapi=imgapi, cns=None,
+            vmapi=self.vmapi,
+            fwapi=self.fwapi,
+            napi=self.napi,
+            papi=papi,
+            imgapi=imgapi,
+            cns=None,
             cnapi=_Hashable(cnapi),
         )
         self.services.papi = _Hashable(papi)
@@ -185,18 +204,30 @@ class World:
         layers = f'{{"layers":[{{"digest":"sha256:layer{digit}","size":1}}]}}'
         for owner in (ALICE, BOB):
             record = ImageRecord(
-                owner_uuid=owner, config_digest=digest, image_uuid=str(uuids.uuid5(uuids.NAMESPACE_DNS, repo)),
-                manifest_digest=digest, manifest_str=layers, size=4096, created=1.0, config={"config": config},
+                owner_uuid=owner,
+                config_digest=digest,
+                image_uuid=str(uuids.uuid5(uuids.NAMESPACE_DNS, repo)),
+                manifest_digest=digest,
+                manifest_str=layers,
+                size=4096,
+                created=1.0,
+                config={"config": config},
             )
             self.state.images.put(record)
             self.state.images.tag(owner, repo, "latest", digest)
 
     def call(self, operation="container.inspect", owner=ALICE, version=CEILING, config=None, **query) -> Call:
         return Call(
-            request_id="r", operation=by_name(operation), version=version,
+            request_id="r",
+            operation=by_name(operation),
+            version=version,
             peer=Peer(address="127.0.0.1:1", transport="tls"),
-            query={key: [str(value)] for key, value in query.items()}, account=Account(uuid=owner, login="someone"),
-            hints={"package": PACKAGE}, services=self.services, state=self.state, config=config or self.config,
+            query={key: [str(value)] for key, value in query.items()},
+            account=Account(uuid=owner, login="someone"),
+            hints={"package": PACKAGE},
+            services=self.services,
+            state=self.state,
+            config=config or self.config,
         )
 
     def vm(self, name):

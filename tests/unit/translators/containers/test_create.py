@@ -28,13 +28,27 @@ def create(world, name="web1", call=None, **fields):
 
 
 def test_payload_is_the_one_sdc_docker_sends(world):
-    world.add_image("localhost:5443/test/hello", {"Cmd": ["/hello"], "Env": ["PATH=/usr/bin", "FOO=bar"], "Labels": {"a": "b"}}, "2")
+    world.add_image(
+        "localhost:5443/test/hello", {"Cmd": ["/hello"], "Env": ["PATH=/usr/bin", "FOO=bar"], "Labels": {"a": "b"}}, "2"
+    )
     call = world.call("container.create", config=TritonSettings(fabrics=False, fwrule_version=1, job_timeout=5.0))
     world.capabilities = ()
     made = create(
-        world, call=call, Image="localhost:5443/test/hello:latest", Cmd=["/bin/sh", "-c", "sleep 100"], Env=["A=1"],
-        Labels={"x": "y"}, ExposedPorts={"80/tcp": {}}, AttachStdout=True, AttachStderr=True, WorkingDir="/tmp",
-        HostConfig={"PublishAllPorts": True, "Memory": 134217728, "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}},
+        world,
+        call=call,
+        Image="localhost:5443/test/hello:latest",
+        Cmd=["/bin/sh", "-c", "sleep 100"],
+        Env=["A=1"],
+        Labels={"x": "y"},
+        ExposedPorts={"80/tcp": {}},
+        AttachStdout=True,
+        AttachStderr=True,
+        WorkingDir="/tmp",
+        HostConfig={
+            "PublishAllPorts": True,
+            "Memory": 134217728,
+            "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+        },
     )
     vm = world.vm("web1")
     uuid = vm["uuid"]
@@ -42,11 +56,20 @@ def test_payload_is_the_one_sdc_docker_sends(world):
     assert made["Id"].startswith(uuid.replace("-", ""))
     assert len(made["Id"]) == 64
     assert vm["internal_metadata"] == {
-        "docker:id": made["Id"], "docker:cmd": '["/bin/sh","-c","sleep 100"]', "docker:attach_stdout": True,
-        "docker:attach_stderr": True, "docker:env": '["PATH=/usr/bin","FOO=bar","A=1"]', "docker:workdir": "/tmp",
-        "docker:restartpolicy": "on-failure:3", "docker:noipmgmtd": True, "docker:imageid": "sha256:" + "2" * 64,
-        "docker:imagename": "localhost:5443/test/hello:latest", "docker:publish_all_ports": True,
-        "docker:entrypoint": "[]", "docker:linkHosts": "", "docker:linkEnv": "[]",
+        "docker:id": made["Id"],
+        "docker:cmd": '["/bin/sh","-c","sleep 100"]',
+        "docker:attach_stdout": True,
+        "docker:attach_stderr": True,
+        "docker:env": '["PATH=/usr/bin","FOO=bar","A=1"]',
+        "docker:workdir": "/tmp",
+        "docker:restartpolicy": "on-failure:3",
+        "docker:noipmgmtd": True,
+        "docker:imageid": "sha256:" + "2" * 64,
+        "docker:imagename": "localhost:5443/test/hello:latest",
+        "docker:publish_all_ports": True,
+        "docker:entrypoint": "[]",
+        "docker:linkHosts": "",
+        "docker:linkEnv": "[]",
     }
     assert {key: vm[key] for key in (
         "alias", "hostname", "tags", "zlog_max_size", "autoboot", "docker", "restart_init", "tmpfs", "filesystems",
@@ -163,7 +186,10 @@ def test_a_failed_create_is_taken_back(world):
 
 
 def test_placement_failures_are_told(world):
-    world.vmapi.failing["provision"] = {"restCode": "NoAllocatableServersError", "message": "No compute resources available"}
+    world.vmapi.failing["provision"] = {
+        "restCode": "NoAllocatableServersError",
+        "message": "No compute resources available",
+    }
     with pytest.raises(Conflict, match="problem creating container: No compute resources available"):
         create(world)
 
@@ -190,8 +216,16 @@ def test_members_of_the_chain_see_the_finished_payload(world):
 
 def test_options_without_linux_options_are_warnings(world):
     world.capabilities = ()
-    made = create(world, HostConfig={"CapDrop": ["ALL"], "ReadonlyRootfs": True, "Memory": 8 << 20, "BlkioWeight": 10,
-                                     "RestartPolicy": {"Name": "unless-stopped"}})
+    made = create(
+        world,
+        HostConfig={
+            "CapDrop": ["ALL"],
+            "ReadonlyRootfs": True,
+            "Memory": 8 << 20,
+            "BlkioWeight": 10,
+            "RestartPolicy": {"Name": "unless-stopped"},
+        },
+    )
     assert [text.split()[0] for text in made["Warnings"]] == ["BlkioWeight", "CapDrop", "ReadonlyRootfs", "Restart"]
     assert "docker:linux" not in world.vm("web1")["internal_metadata"]
     assert inspect(world.call(), "web1")["HostConfig"]["Memory"] == 128 << 20

@@ -110,7 +110,9 @@ def test_a_signal_that_does_not_end_it_is_followed_by_force(world):
     assert world.vmapi.acts[1][1]["timeout"] == 0
 
 
-@pytest.mark.parametrize(("signal", "sent"), [("", "SIGKILL"), ("hup", "SIGHUP"), ("SIGTERM", "SIGTERM"), ("15", "SIGTERM")])
+@pytest.mark.parametrize(
+    ("signal", "sent"), [("", "SIGKILL"), ("hup", "SIGHUP"), ("SIGTERM", "SIGTERM"), ("15", "SIGTERM")]
+)
 def test_signals(world, signal, sent):
     put(world, "web", "running")
     lifecycle.kill(world.call("container.kill", signal=signal), "web")
@@ -172,11 +174,20 @@ def test_rename_refusals(world):
 def test_remove_deletes_the_rules_about_this_container_alone(world):
     create(world, "web", HostConfig={"PortBindings": {"80/tcp": []}})
     uuid = world.vm("web")["uuid"]
-    shared = {"uuid": "s", "owner_uuid": world.vm("web")["owner_uuid"], "enabled": True, "version": "1",
-              "rule": f"FROM any TO (vm {uuid} OR vm 96a6e2b0-6c51-4a7e-9d4f-0a2f5c1b7e11) ALLOW tcp PORT 80"}
+    shared = {
+        "uuid": "s",
+        "owner_uuid": world.vm("web")["owner_uuid"],
+        "enabled": True,
+        "version": "1",
+        "rule": f"FROM any TO (vm {uuid} OR vm 96a6e2b0-6c51-4a7e-9d4f-0a2f5c1b7e11) ALLOW tcp PORT 80",
+    }
     world.fwapi.rules["s"] = shared
     removal.remove(world.call("container.remove"), "web")
-    assert sorted(rule["rule"][:11] for rule in world.fwapi.rules.values()) == ["FROM any TO", 'FROM tag "s', 'FROM tag "s']
+    assert sorted(rule["rule"][:11] for rule in world.fwapi.rules.values()) == [
+        "FROM any TO",
+        'FROM tag "s',
+        'FROM tag "s',
+    ]
     assert "s" in world.fwapi.rules
 
 

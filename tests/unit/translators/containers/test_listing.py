@@ -106,7 +106,12 @@ def test_an_item_has_all_that_docker_shows(three):
     ]  # fmt: skip
     assert item["Id"] == vm["internal_metadata"]["docker:id"]
     assert item["Labels"] == {"tier": "back", "com.joyent.package": "sample-128M"}
-    assert (item["Image"], item["ImageID"], item["State"], item["Command"]) == ("nginx", "sha256:" + "2" * 64, "running", "nginx")
+    assert (item["Image"], item["ImageID"], item["State"], item["Command"]) == (
+        "nginx",
+        "sha256:" + "2" * 64,
+        "running",
+        "nginx",
+    )
     assert item["Status"].startswith("Up ")
     assert (item["SizeRw"], item["SizeRootFs"]) == (0, 4096)
     assert item["HostConfig"] == {"NetworkMode": "bridge"}

@@ -14,7 +14,12 @@ from translators.containers.removal import is_due
 from translators.containers.vmfeed import feed_of
 from translators.containers.wait import CONDITIONS, Life, wait
 
-RAN = {"state": "stopped", "exit_status": 3, "exit_timestamp": "2026-11-23T10:00:05.000Z", "boot_timestamp": "2026-11-23T10:00:00.000Z"}
+RAN = {
+    "state": "stopped",
+    "exit_status": 3,
+    "exit_timestamp": "2026-11-23T10:00:05.000Z",
+    "boot_timestamp": "2026-11-23T10:00:00.000Z",
+}
 RUNNING = {"state": "running", "boot_timestamp": "2026-11-23T10:00:00.000Z"}
 CREATED = {"state": "stopped"}
 AGAIN = {**RAN, "exit_status": 4, "exit_timestamp": "2026-11-23T11:00:05.000Z"}
