@@ -72,4 +72,5 @@ def clean_up(node: Node) -> None:
         del node.zones[zone.uuid]
     _remove_strangers(node)
     node.network.remove_unused()
+    cgroups.kill_all(node.home.cgroup)  # containers whose records somebody deleted
     cgroups.remove_empty(node.home.cgroup)

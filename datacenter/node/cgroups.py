@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+KILL_LIMIT = 5.0
 
 
 def is_v2() -> bool:
@@ -42,6 +45,18 @@ def pids(group: str) -> list[int]:
         except OSError:
             continue  # the group went while we looked
     return found
+
+
+def kill_all(group: str) -> None:
+    """Kill every process of a group and the groups below it, and wait a moment for their end."""
+    deadline = time.monotonic() + KILL_LIMIT
+    while (found := pids(group)) and time.monotonic() < deadline:
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.02)
 
 
 def remove_empty(group: str) -> None:
