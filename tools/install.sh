@@ -1,11 +1,45 @@
 #!/bin/sh
 # install.sh VENV: install what the project needs: programs from apt where they are missing, Python packages from
-# the lock files into VENV. Safe to repeat. Needs root only when a program is missing.
+# the lock files into VENV. Safe to repeat. Needs root only while a program is missing.
 set -eu
 venv=$1
-
 missing=
-need() { command -v "$1" >/dev/null 2>&1 || PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+
+has() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null 2>&1; }
+need() { has "$1" || missing="$missing $2"; }
+
+# install_packages PACKAGE...: from apt
+install_packages() {
+    [ "$(id -u)" = 0 ] || { echo "run as root, or install first: apt-get install $*" >&2; exit 1; }
+    echo "installing: $*"
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# find_python: sets $python to one that starts (a version manager's shim may not), is new enough and can make a venv
+find_python() {
+    for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
+    done
+    return 1
+}
+
+# fetch_docker: put the docker client alone into $venv; its package would also start an engine
+fetch_docker() {
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    for package in docker-cli docker.io; do # Debian 13 has split the client off
+        (cd "$work" && apt-get -qq download "$package" && dpkg-deb -x "$package"_*.deb .) 2>"$work/error" || continue
+        [ -x "$work/usr/bin/docker" ] || continue
+        install -m 755 "$work/usr/bin/docker" "$venv/bin/docker"
+        return
+    done
+    cat "$work/error" >&2
+    return 1
+}
+
 need crun crun
 need runc runc
 need conmon conmon
@@ -20,28 +54,14 @@ need tini tini
 need docker-registry docker-registry
 need script bsdutils
 need jq jq
-python=$(command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3 || true)
-[ -n "$python" ] || { missing="$missing python3 python3-venv"; python=python3; }
-if command -v "$python" >/dev/null 2>&1; then
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
-fi
-if [ -n "$missing" ]; then
-    echo "installing:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends ca-certificates $missing >/dev/null
-fi
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+[ -d /etc/ssl/certs ] || missing="$missing ca-certificates"
+find_python || missing="$missing python3 python3-venv"
+# shellcheck disable=SC2086
+[ -z "$missing" ] || install_packages $missing
+find_python || { echo "Python 3.11 or newer is needed, with its venv module" >&2; exit 1; }
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+"$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$venv"
 "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 
-# the docker client alone: the package would also start an engine
-if ! command -v docker >/dev/null 2>&1 && [ ! -x "$venv/bin/docker" ]; then
-    work=$(mktemp -d)
-    (cd "$work" && apt-get -qq download docker.io && dpkg-deb -x docker.io_*.deb .)
-    install -m 755 "$work/usr/bin/docker" "$venv/bin/docker"
-    rm -rf "$work"
-fi
+has docker || [ -x "$venv/bin/docker" ] || fetch_docker || { apt-get update -qq && fetch_docker; }
