@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,71 +39,87 @@ def info(call: Call) -> dict[str, Any]:
         "Images": call.state.images.count(call.owner.uuid),
         "NCPU": sum(int(sysinfo.get("CPU Total Cores") or 0) for sysinfo in sysinfos),
         "MemTotal": sum(int(sysinfo.get("MiB of Memory") or 0) for sysinfo in sysinfos) * 1024 * 1024,
-        "Driver": "sdc",
         "DriverStatus": [["SDCAccount", call.owner.login], ["Compute Nodes", str(len(servers))]],
-        "SystemStatus": None,
-        "Plugins": {
-            "Volume": ["local"],
-            "Network": ["Triton"],
-            "Authorization": None,
-            "Log": list(call.config.log_drivers),
-        },
-        "MemoryLimit": True,
-        "SwapLimit": True,
-        "CpuCfsPeriod": True,
-        "CpuCfsQuota": True,
-        "CPUShares": True,
-        "CPUSet": True,
-        "PidsLimit": True,
-        "OomKillDisable": False,
-        "IPv4Forwarding": True,
-        "BridgeNfIptables": False,
-        "BridgeNfIp6tables": False,
-        "Debug": False,
-        "NFd": 0,
-        "NGoroutines": 0,
-        "NEventsListener": 0,
         "SystemTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "Labels": [f"triton.capability={name}" for name in sorted(capabilities(call))],
+        **_plugins(call.config.log_drivers),
+        **_registries(call.config.insecure_registries),
+        **_HOST,
+        **_NO_SWARM,
+    }
+
+
+def _plugins(log_drivers: Iterable[str]) -> dict[str, Any]:
+    return {
+        "Plugins": {"Volume": ["local"], "Network": ["Triton"], "Authorization": None, "Log": list(log_drivers)},
         "LoggingDriver": "json-file",
-        "CgroupDriver": "none",
-        "KernelVersion": platform.release(),
-        "OperatingSystem": "SmartDataCenter",
-        "OSVersion": "",
-        "OSType": "linux",
-        "Architecture": platform.machine(),
+    }
+
+
+def _registries(insecure: Iterable[str]) -> dict[str, Any]:
+    hub = {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}
+    return {
         "IndexServerAddress": "https://index.docker.io/v1/",
         "RegistryConfig": {
-            "InsecureRegistryCIDRs": [r for r in call.config.insecure_registries if "/" in r],
-            "IndexConfigs": {
-                "docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True},
-            },
+            "InsecureRegistryCIDRs": [registry for registry in insecure if "/" in registry],
+            "IndexConfigs": {"docker.io": hub},
             "Mirrors": [],
         },
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
-        "Labels": [f"triton.capability={name}" for name in sorted(capabilities(call))],
-        "ExperimentalBuild": False,
-        "ServerVersion": GATEWAY_VERSION,
-        "Runtimes": {"sdc": {"path": "sdc"}},
-        "DefaultRuntime": "sdc",
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": False,
-            "Error": "",
-            "RemoteManagers": None,
-        },
-        "LiveRestoreEnabled": True,
-        "Isolation": "",
-        "InitBinary": "",
-        "ContainerdCommit": {"ID": "", "Expected": ""},
-        "RuncCommit": {"ID": "", "Expected": ""},
-        "InitCommit": {"ID": "", "Expected": ""},
-        "SecurityOptions": ["name=seccomp,profile=default"],
-        "Warnings": None,
     }
+
+
+_HOST = {
+    "Driver": "sdc",
+    "SystemStatus": None,
+    "MemoryLimit": True,
+    "SwapLimit": True,
+    "CpuCfsPeriod": True,
+    "CpuCfsQuota": True,
+    "CPUShares": True,
+    "CPUSet": True,
+    "PidsLimit": True,
+    "OomKillDisable": False,
+    "IPv4Forwarding": True,
+    "BridgeNfIptables": False,
+    "BridgeNfIp6tables": False,
+    "Debug": False,
+    "NFd": 0,
+    "NGoroutines": 0,
+    "NEventsListener": 0,
+    "CgroupDriver": "none",
+    "KernelVersion": platform.release(),
+    "OperatingSystem": "SmartDataCenter",
+    "OSVersion": "",
+    "OSType": "linux",
+    "Architecture": platform.machine(),
+    "HttpProxy": "",
+    "HttpsProxy": "",
+    "NoProxy": "",
+    "ExperimentalBuild": False,
+    "ServerVersion": GATEWAY_VERSION,
+    "Runtimes": {"sdc": {"path": "sdc"}},
+    "DefaultRuntime": "sdc",
+    "LiveRestoreEnabled": True,
+    "Isolation": "",
+    "InitBinary": "",
+    "ContainerdCommit": {"ID": "", "Expected": ""},
+    "RuncCommit": {"ID": "", "Expected": ""},
+    "InitCommit": {"ID": "", "Expected": ""},
+    "SecurityOptions": ["name=seccomp,profile=default"],
+    "Warnings": None,
+}
+"""What is the same for every account and every data center."""
+
+_NO_SWARM = {
+    "Swarm": {
+        "NodeID": "",
+        "NodeAddr": "",
+        "LocalNodeState": "inactive",
+        "ControlAvailable": False,
+        "Error": "",
+        "RemoteManagers": None,
+    },
+}
 
 
 def _count(call: Call, states: dict[str, Any]) -> int:
