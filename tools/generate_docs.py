@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import typing
 from pathlib import Path
@@ -16,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def settings() -> str:
-    rows = ["# Settings", "", "Generated from `gateway/settings.py`. A file (`conf/gateway.toml`) sets them, an environment"]
-    rows += ["variable wins over it: `GATEWAY_<SECTION>__<FIELD>`, `GATEWAY_<FIELD>` at the top level.", ""]
+    rows = ["# Settings", "", "Generated from `gateway/settings.py`. A file (`conf/gateway.toml`) sets them, and an"]
+    rows += ["environment variable wins over it: `GATEWAY_<SECTION>__<FIELD>`, `GATEWAY_<FIELD>` at the top level.", ""]
     rows += _table("", Settings)
     return "\n".join(rows) + "\n"
 
@@ -31,16 +32,16 @@ def _table(section: str, model: type[msgspec.Struct]) -> list[str]:
             nested += ["", *_table(field.name, kind)]
             continue
         words = next((m.description for m in typing.get_args(kind)[1:] if getattr(m, "description", None)), "")
-        default = field.default if field.default is not msgspec.NODEFAULT else {}
-        shown = list(default) if isinstance(default, tuple) else default
-        rows.append(f"| `{field.name}` | `{shown}` | {words or f'Base URL of {field.name.upper()}'} |")
+        default = json.dumps(field.default if field.default is not msgspec.NODEFAULT else {})
+        rows.append(f"| `{field.name}` | `{default}` | {words or f'Base URL of {field.name.upper()}'} |")
     return rows + nested
 
 
 def operations() -> str:
     handled = {name for resource in RESOURCES for name in resource.handled}
-    rows = ["# Operations", "", "Generated from `gateway/operations.py`: every operation of the Docker Engine API 1.24 to 1.51."]
-    rows += ["What is not served answers with the status given here and a sentence that names the operation.", ""]
+    rows = ["# Operations", "", "Generated from `gateway/operations.py`: every operation of the Docker Engine API 1.24"]
+    rows += ["to 1.51. What is not served answers with the status given here and a sentence that names the operation."]
+    rows += [""]
     rows += ["| operation | method | path | here |", "|---|---|---|---|"]
     for row in OPERATIONS:
         fate = "served" if row.name in handled or row.open else f"refused, {row.status}"
