@@ -38,7 +38,9 @@ class Docker:
 
     def __call__(self, *args: str, stdin: bytes | None = None, timeout: float = 60) -> subprocess.CompletedProcess:
         source = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
-        return subprocess.run([self.binary, *args], capture_output=True, env=self.environ, timeout=timeout, **source)
+        return subprocess.run(
+            [self.binary, *args], capture_output=True, env=self.environ, timeout=timeout, check=False, **source
+        )
 
     def ok(self, *args: str, stdin: bytes | None = None, timeout: float = 60) -> str:
         """Run, insist on exit code 0, and return what was printed, without the last newline."""
@@ -63,7 +65,9 @@ class Running:
     def command(self, *args: str, timeout: float = 120) -> subprocess.CompletedProcess:
         """Run ``docker-gateway`` on the instance."""
         argv = [sys.executable, "-m", "gateway.cli", *args]
-        return subprocess.run(argv, capture_output=True, text=True, env=self.environ, cwd=ROOT, timeout=timeout)
+        return subprocess.run(
+            argv, capture_output=True, text=True, env=self.environ, cwd=ROOT, timeout=timeout, check=False
+        )
 
     def http(self, service: str, path: str, method: str = "GET", body: object = None) -> object:
         """Call a service of the data center."""

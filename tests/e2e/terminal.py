@@ -19,7 +19,13 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.resize(rows, columns)
         self.process = subprocess.Popen(
-            argv, env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=_own_terminal
+            argv,
+            env=env,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=_own_terminal,  # noqa: PLW1509 - the one way to a controlling terminal; it takes no lock
         )
         os.close(slave)
         self.text = ""

@@ -20,14 +20,18 @@ def test_the_window_is_served(text):
     [
         (
             "1.23",
-            "client version 1.23 is too old. Minimum supported API version is 1.24, "
-            "please upgrade your client to a newer version",
+            (
+                "client version 1.23 is too old. Minimum supported API version is 1.24, "
+                "please upgrade your client to a newer version"
+            ),
         ),
         ("1.52", "client version 1.52 is too new. Maximum supported API version is 1.51"),
         (
             "1.9",
-            f"client version 1.9 is too old. Minimum supported API version is {FLOOR}, "
-            "please upgrade your client to a newer version",
+            (
+                f"client version 1.9 is too old. Minimum supported API version is {FLOOR}, "
+                "please upgrade your client to a newer version"
+            ),
         ),
         ("golden", "invalid API version: golden"),
         ("1.", "invalid API version: 1."),

@@ -55,7 +55,9 @@ def test_accounts_see_their_own(stocked):
     assert listing.list_images(stocked.call("bob")) == []
 
 
-@pytest.mark.parametrize(("version", "virtual", "container"), [("1.24", True, True), ("1.44", False, True), ("1.51", False, False)])
+@pytest.mark.parametrize(
+    ("version", "virtual", "container"), [("1.24", True, True), ("1.44", False, True), ("1.51", False, False)]
+)
 def test_fields_follow_the_version(stocked, version, virtual, container):
     record = find_image(stocked.call(), "app:1")
     assert ("VirtualSize" in view.summary(record, ApiVersion.parse(version))) is virtual

@@ -44,7 +44,9 @@ def test_another_name_keeps_it(world, image):
 def test_by_id_several_repositories_need_force(world, image):
     naming.tag(world.call(), "app:1", "other", "2")
     short = image.config_digest[7:19]
-    with pytest.raises(Conflict, match=rf"unable to delete {short} \(must be forced\) - image is referenced in multiple"):
+    with pytest.raises(
+        Conflict, match=rf"unable to delete {short} \(must be forced\) - image is referenced in multiple"
+    ):
         removal.remove(world.call(), short, force=False)
     assert removal.remove(world.call(), short, force=True)[:2] == [{"Untagged": "app:1"}, {"Untagged": "other:2"}]
 
