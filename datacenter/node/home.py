@@ -22,12 +22,13 @@ UNIFIED = Path("/sys/fs/cgroup/unified")
 class Home:
     """The folders of one node. ``root`` is a short alias of ``real``, valid inside the namespace only."""
 
-    def __init__(self, settings: DcSettings, number: int, *, root: Path | None = None) -> None:
+    def __init__(self, settings: DcSettings, number: int) -> None:
         self.settings = settings
         self.number = number
         self.real = settings.state.resolve() / "nodes" / str(number)
-        self.root = root or Path(f"/run/tdg/{settings.instance}{number}")
-        self.cgroup = f"/tdg-{settings.instance}-{number}"
+        mark = self.server_uuid()[:8]
+        self.root = Path(f"/run/tdg/{mark}")
+        self.cgroup = f"/tdg-{settings.instance}-{mark}"
         """Parent cgroup of the node's containers, in every hierarchy."""
 
     @property

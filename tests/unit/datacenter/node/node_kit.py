@@ -159,6 +159,11 @@ class TestedNode:
         self.settings.write_text(json.dumps({"state": str(state), "instance": instance, "port_base": port_base}))
         self.process = None
 
+    @property
+    def mark(self) -> str:
+        """What the names of the node's cgroup and short home end with."""
+        return (self.state / "nodes" / "0" / "server_uuid").read_text()[:8]
+
     def _command(self, *extra: str) -> list[str]:
         return [sys.executable, "-m", "datacenter.node", "--settings", str(self.settings), "--number", "0", *extra]
 
@@ -254,7 +259,7 @@ def free_port_base() -> int:
 
 def free_instance() -> str:
     """A letter no other instance on this machine uses, as far as one can see."""
-    taken = {path.name[0] for path in Path("/run/tdg").glob("*")} if Path("/run/tdg").is_dir() else set()
+    taken = {path.name[4] for path in Path("/sys/fs/cgroup").glob("**/tdg-?-*")}
     letters = "nopqrstuvwxyz"
     start = os.getpid() % len(letters)
     return next(letter for letter in letters[start:] + letters if letter not in taken)

@@ -317,8 +317,8 @@ def test_cleanup_removes_every_trace(node, center):
     node.clean_up()
     try:
         assert str(node.state) not in Path("/proc/self/mountinfo").read_text()
-        assert not list(Path("/sys/fs/cgroup").glob(f"**/tdg-{INSTANCE}-0"))
-        assert not Path(f"/run/tdg/{INSTANCE}0").exists()
+        assert not list(Path("/sys/fs/cgroup").glob(f"**/tdg-{INSTANCE}-{node.mark}"))
+        assert not Path(f"/run/tdg/{node.mark}").exists()
         assert not list(Path("/sys/class/net").glob(f"tdg{INSTANCE}*"))
         assert not Path(f"/proc/{pid}").exists()
         assert (
