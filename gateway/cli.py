@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -25,6 +26,8 @@ def main() -> None:
 
     INSTANCE=<letter> chooses which local instance up, down and status mean; COMPUTE_NODES=<n> how many nodes it has.
     """
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: members of the chain are found by dotted path
 
 
 @main.command()
