@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 
 from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 
@@ -37,14 +39,11 @@ class ServiceClient:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "triton-docker-gateway"})
+        self._headers = {"Accept": "application/json", "User-Agent": "triton-docker-gateway"}
         if self.accept_version != "*":
-            self._session.headers["Accept-Version"] = self.accept_version
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=64, pool_block=False)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+            self._headers["Accept-Version"] = self.accept_version
+        # the adapter alone: no cookies, no proxies or certificates from the environment, no redirects to follow
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=64, pool_block=False)
 
     def send(
         self,
@@ -63,24 +62,22 @@ class ServiceClient:
         ``body`` is sent as JSON, ``data`` as it is. Raises SdcError with the service's own code, SdcUnavailable
         when it cannot be reached, SdcTimeout when ``timeout`` seconds pass without an answer.
         """
-        sent = {"x-request-id": request_id.get()} if request_id.get() else {}
-        sent.update(headers or {})
+        sent = {**self._headers, **(headers or {})}
+        if request_id.get():
+            sent["x-request-id"] = request_id.get()
         if body is not None:
             data = msgspec.json.encode(body)
             sent["Content-Type"] = "application/json"
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        url = f"{self.url}{path}?{urlencode(given)}" if given else self.url + path
         for attempt in range(1, _TRIES + 1):
             last = attempt == _TRIES or method not in _SAFE
             try:
-                response = self._session.request(
-                    method,
-                    self.url + path,
-                    params={k: v for k, v in (query or {}).items() if v is not None},
-                    data=data,
-                    headers=sent,
-                    timeout=(CONNECT_SECONDS, timeout),
-                    stream=stream,
-                    allow_redirects=False,
+                response = self._adapter.send(
+                    _prepared(method, url, sent, data), timeout=(CONNECT_SECONDS, timeout), stream=stream
                 )
+                if not stream:
+                    response.content  # noqa: B018 - read now, within the time limit
             except requests.exceptions.Timeout as error:
                 raise SdcTimeout(self.service, 504, "Timeout", f"no answer in {timeout:g} s") from error
             except requests.exceptions.RequestException as error:
@@ -130,6 +127,20 @@ class ServiceClient:
             raise SdcUnavailable(self.service, 503, "StreamLost", str(error)) from error
         finally:
             response.close()
+
+
+def _prepared(method: str, url: str, headers: dict[str, str], data: Any) -> requests.PreparedRequest:
+    """A request ready for the adapter; a body that is no bytes goes out in chunks, as requests does."""
+    prepared = requests.PreparedRequest()
+    prepared.method, prepared.url, prepared.headers = method, url, CaseInsensitiveDict(headers)
+    prepared.hooks = {}
+    if data is None or isinstance(data, bytes):
+        prepared.body = data
+        if data is not None or method in {"POST", "PUT"}:
+            prepared.headers["Content-Length"] = str(len(data or b""))
+    else:
+        prepared.prepare_body(data, None)
+    return prepared
 
 
 def _json(response: requests.Response) -> Any:

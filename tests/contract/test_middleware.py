@@ -47,7 +47,7 @@ class InProcess(requests.adapters.BaseAdapter):
 
 def client(kind, app):
     made = kind("http://service.test")
-    made._session.mount("http://", InProcess(app))
+    made._adapter = InProcess(app)
     return made
 
 

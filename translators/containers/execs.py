@@ -93,7 +93,8 @@ def start(call: Call, session_id: str, body: ExecStart) -> HijackReply | None:
     Docker: POST /exec/{id}/start   SDC: CNAPI docker-exec
     """
     session = _session(call, session_id)
-    vm = _running(find_container(call, session.container_id), session.container_id)
+    with speaking_docker("problem starting the exec instance"):
+        vm = _running(call.services.vmapi.get_vm(session.vm_uuid, session.owner_uuid), session.container_id)
     if not call.state.exec_sessions.claim(session.id):
         raise Conflict(f"Error: Exec command {session.id} has already run")
     config = session.config
