@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from gateway.local.instance import ROOT, Instance
+from gateway.local.instance import BIN, ROOT, Instance
 
 
 def _instance() -> Instance:
@@ -28,6 +28,8 @@ def main() -> None:
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: members of the chain are found by dotted path
+    if BIN not in os.get_exec_path():
+        os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{BIN}"  # install.sh may have put docker there
 
 
 @main.command()
@@ -57,7 +59,10 @@ def down() -> None:
     """Stop everything and leave nothing behind."""
     from gateway.local import bringup
 
-    bringup.down(_instance(), click.echo)
+    try:
+        bringup.down(_instance(), click.echo)
+    except bringup.BringUpError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.local.instance import ROOT, Instance
+from gateway.local.instance import BIN, ROOT, Instance
 from gateway.local.processes import Process
 
 Say = Callable[[str], None]
@@ -35,7 +35,9 @@ def processes(instance: Instance) -> list[Process]:
         found.append(Process(name=f"node-{number}", command=node, folder=folder))
     gateway = [python, "-m", "gunicorn", "-c", str(ROOT / "conf" / "gunicorn.py")]
     environment = instance.gateway_environment()
-    found.append(Process(name="gateway", command=gateway, folder=folder, environment=environment))
+    # QUIT ends streams at once; on TERM gunicorn would wait for every attached client
+    kept = Process(name="gateway", command=gateway, folder=folder, environment=environment, stop_signal="QUIT")
+    found.append(kept)
     return found
 
 
@@ -58,7 +60,7 @@ def up(instance: Instance, say: Say) -> None:
 
 
 def down(instance: Instance, say: Say) -> None:
-    """Stop everything and take all containers away; the records of the instance stay in its folder."""
+    """Stop everything, take all containers and the instance's folder away. Raises BringUpError when something stays."""
     if not instance.datacenter_file.exists():
         say("nothing is up")
         return
@@ -67,11 +69,17 @@ def down(instance: Instance, say: Say) -> None:
     for process in reversed(processes(instance)):
         process.stop()
         say(f"stopped {process.name}")
-    for number in range(instance.nodes):
-        command = [sys.executable, "-m", "datacenter.node", "--settings", str(instance.datacenter_file)]
-        subprocess.run([*command, "--number", str(number), "--cleanup"], check=True)
+    left = [number for number in range(instance.nodes) if not _clean_up(instance, number)]
+    if left:
+        raise BringUpError(f"not everything could be removed from compute nodes {left}: run it again, or see the above")
     shutil.rmtree(instance.folder)
     say(f"removed {instance.folder}")
+
+
+def _clean_up(instance: Instance, number: int) -> bool:
+    """Take away all containers of a node, its bridges, namespaces and mounts."""
+    command = [sys.executable, "-m", "datacenter.node", "--settings", str(instance.datacenter_file)]
+    return subprocess.run([*command, "--number", str(number), "--cleanup"], check=False).returncode == 0
 
 
 def _await(ready: Callable[[], Any], what: str, process: Process, seconds: float = 30.0) -> None:
@@ -136,7 +144,7 @@ def _make_certificates(instance: Instance, say: Say) -> None:
     done = subprocess.run(["sh", *script], capture_output=True, text=True, check=False)
     if done.returncode:
         raise BringUpError(f"the setup script failed: {done.stderr.strip() or done.stdout.strip()}")
-    shutil.copyfile(certs / "env.sh", env_file)
+    env_file.write_text(f'{(certs / "env.sh").read_text()}export PATH="$PATH:{BIN}"\n')
     say(f"made certificates: {env_file} points a docker client at the gateway")
 
 

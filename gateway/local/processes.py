@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _KEEPER = """
-on_stop() { trap '' TERM; kill -TERM "$child" 2>/dev/null; wait "$child"; rm -f "$pidfile"; exit 0; }
+on_stop() { trap '' TERM; kill -s "$signal" "$child" 2>/dev/null; wait "$child"; rm -f "$pidfile"; exit 0; }
 trap on_stop TERM INT HUP
-pidfile=$1; shift
+pidfile=$1; signal=$2; shift 2
 pause=0
 while :; do
     began=$(date +%s)
@@ -37,6 +37,7 @@ class Process:
     command: Sequence[str]
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
     patience: float = 15.0
     """Seconds it may take to stop before it is killed."""
 
@@ -64,7 +65,7 @@ class Process:
             file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             keeper = subprocess.Popen(
-                ["sh", "-c", _KEEPER, self._keeper_mark, str(self.pid_file), *self.command],
+                ["sh", "-c", _KEEPER, self._keeper_mark, str(self.pid_file), self.stop_signal, *self.command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -96,7 +97,7 @@ class Process:
     def _stop_orphan(self) -> None:
         pid = self.pid()
         if pid:
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.Signals[f"SIG{self.stop_signal}"])
             if not _gone(pid, self.patience):
                 os.kill(pid, signal.SIGKILL)
                 _gone(pid, 5.0)

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ import pytest
 
 from gateway.local.instance import ROOT, Instance
 
-LETTER = os.environ.get("TEST_INSTANCE", "t")
+LETTERS = os.environ.get("TEST_INSTANCE") or "tuvwxyz"
 
 
 @dataclass
@@ -113,15 +115,24 @@ def wait_for(check, seconds: float = 20.0):
         time.sleep(0.1)
 
 
+def free_letter() -> str:
+    """The first letter whose ports nobody listens on."""
+    for letter in LETTERS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", Instance.of({"INSTANCE": letter}).docker_port)):
+                return letter
+    raise RuntimeError(f"all instances of {LETTERS} are in use")
+
+
 @pytest.fixture(scope="session")
-def running(tmp_path_factory):
+def running():
     """Bring an instance up, and take it down with everything that it made."""
     if os.geteuid() != 0:
         pytest.skip("containers need root")
-    folder = tmp_path_factory.mktemp("instance") / "var"
+    folder = Path(tempfile.mkdtemp(prefix="gateway-e2e-")) / "var"
     environ = {
         **os.environ,
-        "INSTANCE": LETTER,
+        "INSTANCE": free_letter(),
         "COMPUTE_NODES": "3",
         "INSTANCE_FOLDER": str(folder),
         "ACCOUNT": "alice",
@@ -137,6 +148,7 @@ def running(tmp_path_factory):
     finally:
         went = running.command("down")
         assert went.returncode == 0, went.stdout + went.stderr
+        folder.parent.rmdir()
 
 
 @pytest.fixture(scope="session")
