@@ -114,6 +114,7 @@ def _exec(node: Node, zone: Zone, command: dict[str, Any], framing: Framing) -> 
         raise TaskError("NotSupported", "privileged processes are not supported on this node")
     if not command.get("Cmd"):
         raise TaskError("InvalidParameters", "Cmd is missing")
+    node.lifecycle.hurry()  # the process moves into the container's cgroup, too, once the client has connected
     execution = Execution(zone, node.runtime, command)
     EXECUTIONS.add(execution)
     if command.get("Detach"):
