@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +26,8 @@ __all__ = ["Worker", "peer_of"]
 
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 """Dead clients of silent streams are noticed after a minute and a half."""
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Shortcut = Callable[[str, str], bytes | None]
 
@@ -51,6 +55,11 @@ class Worker(GeventWorker):
         super().__init__(*args, **kwargs)
         self._idle: set[gevent.Greenlet] = set()
         self._shortcut: Shortcut | None = None
+
+    def init_process(self) -> None:
+        """Die with the arbiter: a worker that outlives it holds the port that the next arbiter wants."""
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        super().init_process()
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
