@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
 """Where conf/ and tools/ lie: the project's own folder, or what a wheel carries of it."""
+
+BIN = str(Path(sys.executable).parent)
+"""The folder of ``docker-gateway`` itself, and of the docker client when tools/install.sh had to get one."""
 
 _SERVICES = ("vmapi", "wfapi", "cnapi", "imgapi", "napi", "papi", "fwapi", "volapi", "mahi", "cns", "cloudapi")
 
