@@ -36,11 +36,12 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
 
-    def wait_text(self, wanted: str, seconds: float = 20.0) -> str:
-        """Read until the wanted text was shown; fail with what was shown instead."""
+    def wait_text(self, wanted: str, seconds: float = 20.0, meanwhile=lambda: None) -> str:
+        """Read until the wanted text was shown, doing something again and again; fail with what was shown instead."""
         end = time.monotonic() + seconds
         while wanted not in self.text:
             assert time.monotonic() < end, f"{wanted!r} not shown, but {self.text!r}"
+            meanwhile()
             if not self._read(0.2) and self.process.poll() is not None and not self._read(0.2):
                 raise AssertionError(f"ended without {wanted!r}: {self.text!r}")
         return self.text

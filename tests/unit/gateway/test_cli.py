@@ -59,7 +59,7 @@ def cnapi():
 def test_doctor_says_what_is_missing_and_how_to_get_it(command, monkeypatch):
     monkeypatch.setattr(doctor, "_command", lambda names: "" if "conmon" in names or "tini" in names else "/bin/x")
     done = command("doctor")
-    lines = {line[9:].split()[0]: line for line in done.output.splitlines()}
+    lines = {line[9:].split()[0]: line for line in done.stdout.splitlines()}
     assert lines["conmon"].split() == ["MISSING", "conmon", "apt-get", "install", "conmon"]
     assert lines["docker-init"].startswith("absent")
     assert lines["curl"].startswith("ok")
@@ -68,24 +68,25 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(command, monkeypatch):
 
 def test_status_names_the_processes_that_do_not_run(command):
     done = command("status", COMPUTE_NODES="2")
-    assert [line.split(maxsplit=1)[0] for line in done.output.splitlines()] == [
+    assert [line.split(maxsplit=1)[0] for line in done.stdout.splitlines()] == [
         "services", "node-0", "node-1", "gateway", "docker", "cloudapi",
     ]  # fmt: skip
-    assert done.output.count("not running") == 4
+    assert done.stdout.count("not running") == 4
     assert done.exit_code == 1
 
 
 def test_a_wrong_instance_is_a_sentence_not_a_traceback(command):
     done = command("status", INSTANCE="zz")
-    assert (done.exit_code, done.output) == (1, "Error: INSTANCE is one letter, a to z, not 'zz'\n")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: INSTANCE is one letter, a to z, not 'zz'\n"
 
 
 def test_down_without_an_instance_says_so(command):
-    assert command("down").output == "nothing is up\n"
+    assert command("down").stdout == "nothing is up\n"
 
 
 def test_routes_lists_every_operation(command):
-    lines = command("routes").output.splitlines()
+    lines = command("routes").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [row.name for row in OPERATIONS]
     fates = {line.split()[0]: " ".join(line.split()[3:]) for line in lines}
     assert fates["container.create"] == "served"
@@ -93,7 +94,7 @@ def test_routes_lists_every_operation(command):
 
 
 def test_middleware_prints_the_chain_of_every_operation(command):
-    lines = command("middleware").output.splitlines()
+    lines = command("middleware").stdout.splitlines()
     chains = {line.split()[0]: line for line in lines}
     assert chains.keys() == {row.name for row in OPERATIONS}
     assert chains["system.ping"].endswith("(open)")
@@ -113,7 +114,7 @@ def test_members_are_found_in_the_folder_where_the_command_is_run(command, tmp_p
     settings.write_text('chain = ["request_id", "authentication", "our_member_of_the_chain.Ours"]\n')
     done = command("middleware", GATEWAY_CONFIG=str(settings))
     assert done.exit_code == 0, done.output
-    assert "ours (before)" in done.output
+    assert "ours (before)" in done.stdout
 
 
 def test_a_chain_that_cannot_be_loaded_is_a_sentence(command, tmp_path):
@@ -121,12 +122,12 @@ def test_a_chain_that_cannot_be_loaded_is_a_sentence(command, tmp_path):
     settings.write_text('chain = ["authentification"]\n')
     done = command("middleware", GATEWAY_CONFIG=str(settings))
     assert done.exit_code == 1
-    assert done.output.startswith("Error: chain: there is no middleware 'authentification'")
+    assert done.stderr.startswith("Error: chain: there is no middleware 'authentification'")
 
 
 def test_capabilities_are_those_of_the_servers(command, cnapi):
     done = command("capabilities", GATEWAY_SERVICES__CNAPI=cnapi)
-    assert done.output.splitlines() == [
+    assert done.stdout.splitlines() == [
         f"{SERVERS[0]['uuid']}  running  a, b",
         f"{SERVERS[1]['uuid']}  unknown  (a plain node)",
     ]
@@ -135,4 +136,4 @@ def test_capabilities_are_those_of_the_servers(command, cnapi):
 def test_a_data_center_that_does_not_answer_is_a_sentence(command):
     done = command("capabilities", GATEWAY_SERVICES__CNAPI="http://127.0.0.1:9")
     assert done.exit_code == 1
-    assert done.output.startswith("Error: cnapi: ")
+    assert done.stderr.startswith("Error: cnapi: ")

@@ -98,7 +98,7 @@ def test_signals_tell_the_life_of_a_job():
     vmapi = ScriptedVmapi(QUEUED, QUEUED, DONE)
     call = SimpleNamespace(
         operation=by_name("container.start"), services=SimpleNamespace(vmapi=vmapi),
-        config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most,
+        config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most, hints={},
     )  # fmt: skip
     try:
         run_job(call, "v1", "start", lambda: "j1")
