@@ -97,6 +97,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _read("container.attach.websocket", "/containers/{id}/attach/ws"),
     Operation("container.wait", "POST", "/containers/{id}/wait", changes=False),
     _delete("container.remove", "/containers/{id}"),
+    _delete("container.link.remove", "/containers/{id}/{alias}"),
     Operation("container.archive.stat", "HEAD", "/containers/{id}/archive", changes=False),
     _read("container.archive.get", "/containers/{id}/archive"),
     Operation("container.archive.put", "PUT", "/containers/{id}/archive"),

@@ -58,10 +58,7 @@ def machine_boot(node: Node, params: Params) -> Result:
     """Start a zone; ``set_internal_metadata`` is merged before. Nothing is done for a running one."""
     zone = node.zone(params["uuid"])
     with zone.lock:
-        if params.get("set_internal_metadata"):
-            _change(zone, {"set_internal_metadata": params["set_internal_metadata"]})
-        node.lifecycle.boot(zone)
-    return _vm(zone)
+        return _boot(node, zone, params)
 
 
 def machine_shutdown(node: Node, params: Params) -> Result:
@@ -77,10 +74,16 @@ def machine_reboot(node: Node, params: Params) -> Result:
     zone = node.zone(params["uuid"])
     with zone.lock:
         node.lifecycle.stop(zone, _timeout(zone, params))
-        if params.get("set_internal_metadata"):
-            _change(zone, {"set_internal_metadata": params["set_internal_metadata"]})
-        node.lifecycle.boot(zone)
-    return _vm(zone)
+        return _boot(node, zone, params)
+
+
+def _boot(node: Node, zone: Zone, params: Params) -> Result:
+    """Take new metadata and boot; the metadata comes back with the result, so that VMAPI has it too."""
+    fresh = params.get("set_internal_metadata") or {}
+    if fresh:
+        _change(zone, {"set_internal_metadata": fresh})
+    node.lifecycle.boot(zone)
+    return {"vm": {**node_fields(zone), **({"internal_metadata": fresh} if fresh else {})}}
 
 
 def _timeout(zone: Zone, params: Params) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
-from translators.containers import create, inspect, lifecycle, listing, removal, top, wait
+from translators.containers import create, inspect, lifecycle, linking, listing, removal, top, wait
 from translators.containers.model import ContainerCreate
 
 containers = Resource("containers")
@@ -63,3 +63,8 @@ def container_wait(call: Call) -> Reply:
 @containers.handles("container.remove")
 def container_remove(call: Call) -> None:
     removal.remove(call, call.target["id"])
+
+
+@containers.handles("container.link.remove")
+def container_link_remove(call: Call) -> None:
+    linking.remove_link(call, call.target["id"], call.target["alias"])

@@ -1,4 +1,4 @@
-"""The gateway's own durable records: image names and exec sessions, shared by all workers of a host.
+"""The gateway's own durable records: image names, links, exec sessions; shared by all workers of a host.
 
 What the data center can hold lives there; this holds only what SDC has no place for (sdc-docker kept it in
 Moray buckets). SQLite in WAL mode: short transactions, a kill -9 loses nothing that was answered for.
@@ -11,6 +11,7 @@ from pathlib import Path
 from gateway.state.database import Database
 from gateway.state.exec_sessions import ExecSessions
 from gateway.state.image_records import ImageRecords
+from gateway.state.links import Links
 from gateway.state.reservations import Reservations
 
 
@@ -24,4 +25,5 @@ class State:
         self.database = Database(folder / "gateway.sqlite")
         self.images = ImageRecords(self.database)
         self.exec_sessions = ExecSessions(self.database)
+        self.links = Links(self.database)
         self.reservations = Reservations(self.database)

@@ -13,6 +13,8 @@ from translators.capabilities import capabilities
 from translators.containers import volumes
 from translators.containers.command import merge_command
 from translators.containers.firewall import add_rules, plan_rules
+from translators.containers.linking import keep_links, plan_links
+from translators.containers.links import link_metadata
 from translators.containers.linux import LINUX_OPTIONS, plan_linux
 from translators.containers.log_config import plan_log
 from translators.containers.lookup import find_container, mine
@@ -46,9 +48,11 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
     if not body.Image:
         raise InvalidParameter("no image was named: Image must not be empty")
     payload, warnings = _decide(call, body)
+    linked = plan_links(call, body.HostConfig.Links)
     payload["alias"] = alias or random_name()
     payload = _prepare(call, payload)
     for tries_left in reversed(range(_NAME_TRIES)):
+        payload["internal_metadata"] |= link_metadata(payload["alias"], linked)
         try:
             run_job(call, payload["uuid"], "provision", lambda: _submit(call, payload))
             break
@@ -58,6 +62,7 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
             if alias or not tries_left:
                 raise name_conflict(payload["alias"], _holder(call, payload["alias"])) from error
             payload["alias"] = random_name()
+    keep_links(call, payload, linked)
     return {"Id": payload["internal_metadata"]["docker:id"], "Warnings": warnings}
 
 
@@ -149,6 +154,7 @@ def _submit(call: Call, payload: Payload) -> str:
 
 
 def _take_back(call: Call, vm_uuid: str, owner_uuid: str) -> None:
+    call.state.links.remove_container(owner_uuid, vm_uuid)
     try:
         call.services.vmapi.delete_vm(vm_uuid, owner_uuid)
     except SdcError:

@@ -12,7 +12,7 @@ from gateway.call import Call
 from grammars import firewall as grammar
 from sdc.errors import SdcError
 from sdc.fwapi import Fwapi
-from translators.containers.ports import Port, only_about, publish_rules
+from translators.containers.ports import Port, only_about, publish_rules, published_by
 from translators.errors import speaking_docker
 
 Rule = dict[str, Any]
@@ -122,6 +122,16 @@ def remove_rules(fwapi: Fwapi, vm: Vm) -> None:
     for rule in rules:
         if only_about(rule, vm["uuid"]):
             _delete(fwapi, rule["uuid"], vm["owner_uuid"])
+
+
+def published_ports(call: Call, vm: Vm) -> set[Port]:
+    """Return the ports of one container that the firewall opens to everybody. Raises SdcError.
+
+    SDC: FWAPI GET /firewalls/vms/:uuid
+    """
+    if not may_publish(vm):
+        return set()
+    return published_by(call.services.fwapi.vm_rules(vm["uuid"], vm["owner_uuid"])).get(vm["uuid"], set())
 
 
 def may_publish(vm: Vm) -> bool:

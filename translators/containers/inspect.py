@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.call import Call
 from grammars import dockerids
 from translators.containers import states, view
-from translators.containers.firewall import may_publish
+from translators.containers.firewall import published_ports
 from translators.containers.host_defaults import HOST_CONFIG
+from translators.containers.links import shown_links
 from translators.containers.lookup import find_container
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
-from translators.containers.ports import Port, published_by
+from translators.containers.ports import Port
 from translators.containers.restart import shown_policy
 from translators.containers.shapes import shape_inspect
 from translators.errors import speaking_docker
@@ -31,12 +32,10 @@ def inspect(call: Call, ref: str) -> Json:
     Docker: GET /containers/{id}/json   SDC: VMAPI GET /vms, FWAPI GET /firewalls/vms/:uuid
     """
     vm = find_container(call, ref)
-    published: set[Port] = set()
+    links = shown_links(call.state.links.of_container(call.owner.uuid, vm["uuid"]))
     with speaking_docker("problem inspecting container"):
-        if may_publish(vm):
-            published = published_by(call.services.fwapi.vm_rules(vm["uuid"], vm["owner_uuid"])).get(vm["uuid"], set())
-        book = network_book(call)
-        described = describe(vm, published, package_name(call, vm), lambda uuid: book.name(call.owner.uuid, uuid))
+        published, package, book = published_ports(call, vm), package_name(call, vm), network_book(call)
+        described = describe(vm, published, package, lambda uuid: book.name(call.owner.uuid, uuid), links)
     if call.flag("size"):
         described |= sizes(call, vm)
     return shape_inspect(described, call.version, short_id(vm))
@@ -48,8 +47,10 @@ def sizes(call: Call, vm: Vm) -> Json:
     return {"SizeRw": 0, "SizeRootFs": record.size if record else 0}
 
 
-def describe(vm: Vm, published: set[Port], package: str | None, network_name: Callable[[str], str]) -> Json:
-    """Translate a VM, with the ports its firewall opens, into the newest shape of inspect."""
+def describe(
+    vm: Vm, published: set[Port], package: str | None, network_name: Callable[[str], str], links: Sequence[str] = ()
+) -> Json:
+    """Translate a VM, with the ports its firewall opens and its links, into the newest shape of inspect."""
     words = states.command_words(vm)
     im = states.metadata(vm)
     return {
@@ -71,7 +72,7 @@ def describe(vm: Vm, published: set[Port], package: str | None, network_name: Ca
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": None,
-        "HostConfig": _host_config(vm, published),
+        "HostConfig": _host_config(vm, published) | {"Links": list(links) or None},
         "GraphDriver": {"Name": "sdc", "Data": None},
         "Mounts": view.mounts(vm),
         "Config": _config(vm, published, package),

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.call import Call
 from gateway.errors import Conflict, InvalidParameter, NotModified
 from sdc.errors import SdcError
+from translators.containers.linking import link_update
 from translators.containers.lookup import docker_id, find_container, mine
 from translators.containers.removal import destroy, removes_itself
 from translators.containers.states import command_words, is_running, linux_options, status
@@ -39,7 +40,7 @@ def start(call: Call, ref: str) -> None:
     if is_running(vm):
         raise NotModified("container already started")
     try:
-        _run(call, vm, "start", "problem starting container", idempotent=True)
+        _boot(call, vm, "start", "problem starting container")
     except InvalidParameter:
         if removes_itself(vm):
             destroy(call, vm)
@@ -69,11 +70,11 @@ def restart(call: Call, ref: str) -> None:
     _refuse_unmade(vm, "restart")
     doing = "problem restarting container"
     if is_running(vm) and not signal:
-        _run(call, vm, "reboot", doing, timeout=_stop_seconds(vm, seconds), idempotent=True)
+        _boot(call, vm, "reboot", doing, timeout=_stop_seconds(vm, seconds))
         return
     if is_running(vm):
         _stop(call, vm, _stop_seconds(vm, seconds), signal)
-    _run(call, vm, "start", doing, idempotent=True)
+    _boot(call, vm, "start", doing)
 
 
 def kill(call: Call, ref: str) -> None:
@@ -112,10 +113,18 @@ def rename(call: Call, ref: str) -> None:
         if "alias" in error.field_errors("Duplicate"):
             raise name_conflict(name, "") from error
         raise explain(error, doing) from error
+    call.state.links.rename(vm["owner_uuid"], vm["uuid"], name)
 
 
 def _act(call: Call, vm: Vm, action: str, **parameters: Any) -> str:
     return call.services.vmapi.act(vm["uuid"], action, vm["owner_uuid"], **parameters)
+
+
+def _boot(call: Call, vm: Vm, action: str, doing: str, **parameters: Any) -> None:
+    """Start or reboot, with what has changed about the container's links since it was last told of them."""
+    with speaking_docker(doing):
+        update = link_update(call, vm)
+    _run(call, vm, action, doing, idempotent=True, **update, **parameters)
 
 
 def _run(call: Call, vm: Vm, action: str, doing: str, **parameters: Any) -> None:

@@ -11,6 +11,7 @@ from gateway.errors import InvalidParameter
 from translators.containers import states, view
 from translators.containers.firewall import may_publish
 from translators.containers.inspect import sizes
+from translators.containers.links import names_by_target
 from translators.containers.list_filters import ACCEPTED, Selection, select
 from translators.containers.lookup import mine
 from translators.containers.networks import network_book
@@ -77,11 +78,13 @@ def _published(call: Call, vms: list[Vm]) -> dict[str, set[Port]]:
 
 def _summaries(call: Call, vms: list[Vm], published: dict[str, set[Port]]) -> list[Json]:
     book, now, owner = network_book(call), time.time(), call.owner.uuid
+    linked = names_by_target(call.state.links.of_account(owner))
     items = []
     with speaking_docker("problem loading containers"):
         for vm in vms:
             ports = published.get(vm["uuid"], set())
             item = summary(vm, ports, package_name(call, vm), lambda uuid: book.name(owner, uuid), now)
+            item["Names"] += linked.get(vm["uuid"], [])
             items.append(item | (sizes(call, vm) if call.flag("size") else {}))
     return items
 

@@ -17,18 +17,21 @@ import msgspec
 
 from grammars import dockerids
 from translators.containers.command import Command
+from translators.containers.links import NO_LINKS
 from translators.containers.linux import LinuxPlan
 from translators.containers.log_config import LogPlan
 from translators.containers.model import ContainerCreate, RestartPolicy
 from translators.containers.networks import NetworkPlan
 from translators.containers.ports import PROTOCOLS, PortPlan
 from translators.containers.restart import stored_policy
+from translators.containers.states import json_text
 from translators.labels import Tag
 
 Payload = dict[str, Any]
 
 _KEPT_ELSEWHERE = frozenset({
-    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "Binds", "VolumesFrom", "ExtraHosts", "Runtime",
+    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "Binds", "VolumesFrom", "ExtraHosts", "Links",
+    "Runtime",
 })  # fmt: skip
 _BOOLEANS = {
     "docker:tty": "Tty",
@@ -114,8 +117,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
         "docker:env": json_text(parts.command.env),
         "docker:imageid": parts.image.docker_id,
         "docker:imagename": body.Image,
-        "docker:linkHosts": "",
-        "docker:linkEnv": "[]",
+        **NO_LINKS,
     }
     metadata |= {key: True for key, name in _BOOLEANS.items() if getattr(body, name)}
     texts = {
@@ -153,7 +155,3 @@ def _kept_host_config(body: ContainerCreate, ignored: set[str]) -> str | None:
 
 def _listed(values: list[Any]) -> str | None:
     return json_text(values) if values else None
-
-
-def json_text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

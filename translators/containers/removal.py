@@ -45,12 +45,16 @@ def remove(call: Call, ref: str) -> None:
 
 
 def destroy(call: Call, vm: Vm) -> None:
-    """Have a VM destroyed and delete the firewall rules about it. Raises Conflict while others use its volumes."""
+    """Have a VM destroyed, its links cut, the firewall rules about it deleted.
+
+    Raises Conflict while others use its volumes.
+    """
     _refuse_if_shared(call, vm)
     _removing.add(vm["uuid"])
     try:
         with speaking_docker("problem removing container"):
             run_job(call, vm["uuid"], "destroy", lambda: call.services.vmapi.delete_vm(vm["uuid"], vm["owner_uuid"]))
+        call.state.links.remove_container(vm["owner_uuid"], vm["uuid"])
         remove_rules(call.services.fwapi, vm)
     finally:
         _removing.discard(vm["uuid"])

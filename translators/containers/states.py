@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 Vm = dict[str, Any]
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -34,6 +36,11 @@ def json_metadata(vm: Vm, key: str, default: Any) -> Any:
     except (ValueError, TypeError):
         return default
     return value if isinstance(value, type(default)) else default
+
+
+def json_text(value: Any) -> str:
+    """Encode a metadata value that ``json_metadata`` decodes."""
+    return msgspec.json.encode(value).decode()
 
 
 def linux_options(vm: Vm) -> dict[str, Any]:

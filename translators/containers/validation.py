@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from gateway.errors import InvalidParameter, NotImplementedHere
 from gateway.versions import ApiVersion
 from translators.containers.model import ContainerCreate, HostConfig, RestartPolicy
+from translators.containers.networks import DEFAULT_MODES
 from translators.containers.restart import check_restart
 
 _LEAST_MEMORY = 6 * 1024 * 1024
@@ -77,5 +78,7 @@ def _rest(host: HostConfig) -> None:
             ip_address(server)
         except ValueError as error:
             raise InvalidParameter(f"{server} is not an ip address") from error
-    if host.Links:
-        raise NotImplementedHere("links are not supported: let the containers of an account find each other by address")
+    if host.Links and host.NetworkMode not in DEFAULT_MODES:
+        raise NotImplementedHere(
+            "user-defined networking links is not implemented: links join containers of the default network"
+        )
