@@ -30,6 +30,7 @@ from translators.ids import docker_id
 from translators.jobs import run_job
 from translators.labels import to_tags
 from translators.names import check_name, name_conflict, random_name
+from translators.platforms import check_platform
 
 DOING = "problem creating container"
 _NAME_TRIES = 5
@@ -45,6 +46,7 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
     """
     alias = check_name(name) if name else ""
     validate(body, call.version)
+    check_platform(call.arg("platform"))
     if not body.Image:
         raise InvalidParameter("no image was named: Image must not be empty")
     payload, warnings = _decide(call, body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform as machine
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -16,8 +15,7 @@ from translators.images import changes as instructions
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
 from translators.images.spool import Spool
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+from translators.platforms import ARCHITECTURE, check_platform
 
 
 def import_image(
@@ -33,6 +31,7 @@ def import_image(
         raise NotImplementedHere(
             "importing from a URL is not supported: fetch it yourself and pipe it to docker import -"
         )
+    check_platform(call.arg("platform"))
     reference = parse_reference(f"{repo}:{tag}" if tag else repo).with_default_tag() if repo else None
     if reference is not None and reference.digest:
         raise InvalidParameter("cannot import digest reference")
@@ -47,7 +46,7 @@ def _store(call: Call, upload: BinaryIO, message: str, config: dict[str, Any]) -
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     with Spool.of(upload, call.state.folder) as spool:
         document = {
-            "architecture": _ARCHITECTURES.get(machine.machine(), machine.machine()),
+            "architecture": ARCHITECTURE,
             "comment": message,
             "config": config,
             "created": now,

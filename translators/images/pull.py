@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import platform as machine
 import re
 import time
 from collections.abc import Iterator
@@ -19,10 +18,10 @@ from gateway.state.image_records import ImageRecord
 from grammars.references import Reference, is_digest
 from translators.errors import speaking_docker
 from translators.images.lookup import forget, parse_reference
+from translators.platforms import check_platform
 
 Message = dict[str, Any]
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _STATUS = {
     "Uncompressing layer": "Extracting",
     "Download complete (cached)": "Download complete",
@@ -41,7 +40,7 @@ def pull(call: Call, image: str, tag: str, platform: str) -> Iterator[Message]:
     Docker: POST /images/create?fromImage=   SDC: IMGAPI POST /images?action=import-docker-image
     """
     reference = _reference(image, tag)
-    _check_platform(platform)
+    check_platform(platform)
     with speaking_docker(f"problem pulling {reference}"):
         messages = call.services.imgapi.import_docker_image(
             reference.canonical_name,
@@ -69,17 +68,6 @@ def _reference(image: str, tag: str) -> Reference:
     if reference.tag or reference.digest:
         return reference
     raise NotImplementedHere("pulling all tags of a repository is not supported: name the tags one by one")
-
-
-def _check_platform(platform: str) -> None:
-    if not platform:
-        return
-    here = _ARCHITECTURES.get(machine.machine(), machine.machine())
-    system, _, architecture = platform.partition("/")
-    if system != "linux" or (architecture and architecture.split("/")[0] != here):
-        raise NotImplementedHere(
-            f"platform {platform} is not available: the machines of this data center are linux/{here}"
-        )
 
 
 def _pulling(call: Call, reference: Reference, held: list[Message], rest: Iterator[Message]) -> Iterator[Message]:

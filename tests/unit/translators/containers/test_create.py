@@ -147,6 +147,12 @@ def test_refusals(world, fields, kind, words):
     assert world.fwapi.rules == {}
 
 
+def test_a_platform_that_no_node_has_is_refused_though_the_image_is_here(world):
+    with pytest.raises(NotImplementedHere, match="platform linux/s390x"):
+        create(world, call=world.call("container.create", platform="linux/s390x"))
+    assert not world.vmapi.vms
+
+
 def test_bad_names(world):
     with pytest.raises(InvalidParameter, match="only .* are allowed"):
         create(world, "no/good")

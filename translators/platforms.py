@@ -1,0 +1,21 @@
+"""The platform that a client asks for: a data center has one."""
+
+from __future__ import annotations
+
+import platform as machine
+
+from gateway.errors import NotImplementedHere
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+ARCHITECTURE = _ARCHITECTURES.get(machine.machine(), machine.machine())
+
+
+def check_platform(asked: str) -> None:
+    """Raise NotImplementedHere for a platform (``linux/arm64/v8``) whose programs no compute node could run."""
+    if not asked:
+        return
+    system, _, architecture = asked.partition("/")
+    if system != "linux" or (architecture and architecture.split("/")[0] != ARCHITECTURE):
+        raise NotImplementedHere(
+            f"platform {asked} is not available: the machines of this data center are linux/{ARCHITECTURE}"
+        )
