@@ -101,8 +101,8 @@ class Execution:
             raise
         finishing = gevent.spawn(self._finish, sources, None)
         self._wait_started()
-        if not self.pid:
-            raise finishing.get() or ExecFailure("the process ended before it was seen")
+        if not self.pid and (never_ran := finishing.get()):  # None: a quick process ended before it was seen
+            raise never_ran
 
     def _start(self) -> list[Stream]:
         """Start the runtime; the process's outputs. Raises ExecFailure."""

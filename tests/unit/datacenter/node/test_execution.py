@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from types import SimpleNamespace
 
 import gevent
 import pytest
 from gevent import socket
 
-from datacenter.node import spawn
+from datacenter.node import execution, spawn
 from datacenter.node.client import Client, rendezvous
 from datacenter.node.execio import LentTerminal, Pipes
 from datacenter.node.execspec import ExecFailure, merge_env
@@ -166,3 +167,27 @@ def test_ended_executions_are_forgotten_after_their_time():
     assert known.of(zone, "recent").id == "recent"
     with pytest.raises(TaskError):
         known.of(zone, "old")
+
+
+@pytest.fixture
+def detached(tmp_path, monkeypatch):
+    """Run a detached exec whose runtime is a shell that tells no pid."""
+    monkeypatch.setattr(execution, "exec_process", lambda _zone, _command: {})
+    zone = SimpleNamespace(running=True, folder=tmp_path, uuid="z")
+
+    def run(script):
+        runtime = SimpleNamespace(name="runc", argv=lambda *_words: ["sh", "-c", script, "--"])
+        one = execution.Execution(zone, runtime, {"Cmd": ["x"], "Detach": True})
+        one.run_detached()
+        return one
+
+    return run
+
+
+def test_a_detached_process_that_ended_before_it_was_seen_has_run(detached):
+    assert detached("exit 0").code == 0
+
+
+def test_a_detached_process_that_never_ran_is_told(detached):
+    with pytest.raises(ExecFailure, match="the runtime failed"):
+        detached("exit 1")
