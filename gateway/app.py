@@ -15,7 +15,7 @@ from gateway import log
 from gateway import settings as settings_module
 from gateway.blueprints import RESOURCES
 from gateway.blueprints.binding import House, Resource, refused
-from gateway.errors import DockerError, NotModified
+from gateway.errors import DockerError, InternalError, NotModified
 from gateway.front import COMMON_HEADERS, FrontDoor
 from gateway.operations import OPERATIONS
 from gateway.pipeline import Pipeline
@@ -91,6 +91,8 @@ def _unhandled() -> Resource:
 
 def _docker_error(error: DockerError) -> Response:
     """Docker's form of an error; plain text for clients too old to read JSON."""
+    if isinstance(error, InternalError):
+        logger.error("internal error", path=request.path, reason=error.message, cause=repr(error.__cause__))
     if isinstance(error, NotModified):
         return Response(status=304, headers=error.headers)
     version = _asked_version()

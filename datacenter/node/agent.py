@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from datacenter.node.runtime import find_runtime
 from datacenter.node.tasks import Params, Result, Task, TaskError
 from datacenter.node.zone import Zone
 
+logger = logging.getLogger(__name__)
+
 TASKS: dict[str, Task] = {**machines.TASKS, **stdio.TASKS}
 
 
@@ -44,6 +47,7 @@ class Node:
             host=self.host,
             images=self.images,
             net=self.network,
+            zones=self.zones,
             report=self._report,
             look=self._look,
         )
@@ -75,13 +79,18 @@ class Node:
             raise TaskError("VmNotFound", f"VM {uuid} is not on this node") from None
 
     def run(self, name: str, params: Params) -> Result:
-        """Run a task to its end. Raises TaskError."""
+        """Run a task to its end. Raises TaskError; what the node is to blame for is logged."""
         task = TASKS.get(name)
         if task is None:
             raise TaskError("UnknownTask", f"no such task: {name}")
         try:
             return task(self, params)
+        except TaskError as error:
+            if error.rest_code == "InternalError":
+                logger.exception("%s %s", name, params.get("uuid"))
+            raise
         except OSError as error:
+            logger.exception("%s %s", name, params.get("uuid"))
             raise TaskError("InternalError", f"{name}: {error}") from error
 
     @contextlib.contextmanager

@@ -9,9 +9,9 @@ import msgspec
 from gevent.socket import wait_read
 
 from datacenter.node import spawn
+from datacenter.node.complaints import start_failure
 from datacenter.node.home import Home
 from datacenter.node.runtime import Runtime
-from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
 
 SYNC_FD = 3
@@ -29,7 +29,7 @@ def create(zone: Zone, home: Home, runtime: Runtime) -> tuple[int, int]:
         os.close(writer)
     report = _read_report(reader)
     if report.data <= 0:
-        raise TaskError("InitFailed", report.message or "conmon failed")
+        raise start_failure(report.message)
     return report.data, int((zone.bundle / "conmon.pid").read_text())
 
 

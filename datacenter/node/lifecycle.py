@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -20,6 +20,7 @@ from datacenter.node.filters import Filters
 from datacenter.node.home import Home
 from datacenter.node.runtime import Runtime
 from datacenter.node.tasks import TaskError
+from datacenter.node.volumes import Volumes
 from datacenter.node.zone import Zone
 
 EXIT_STATUS = {"InitNotFound": 127, "InitNotExecutable": 126}
@@ -43,6 +44,7 @@ class Lifecycle:
         host: spec.Host,
         images: layers.Layers,
         net: network.Network,
+        zones: Mapping[str, Zone],
         report: Callable[[Zone, dict[str, Any]], None],
         look: Callable[[], None],
     ) -> None:
@@ -53,6 +55,7 @@ class Lifecycle:
         self._net = net
         self._report = report
         self._look = look
+        self._volumes = Volumes(home, images, zones, self.cleared)
         self._filters = Filters(home, runtime)
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
@@ -62,8 +65,9 @@ class Lifecycle:
     def boot(self, zone: Zone) -> None:
         """Start a zone's process and return when it runs. A running zone is left as it is.
 
-        Raises TaskError: InitNotFound, InitNotExecutable or InitFailed when the program can't be started; the
-        zone is then stopped with Docker's exit status 127, 126 or 128.
+        Raises TaskError: InitNotFound, InitNotExecutable or InitFailed when the program can't be started as it is
+        asked for, InternalError when the node is at fault; the zone is then stopped with Docker's exit status 127,
+        126 or 128.
         """
         if zone.running:
             return
@@ -100,10 +104,7 @@ class Lifecycle:
         programs.check_program(zone.rootfs, program, process["env"], process["cwd"])
         self._filters.use(config)
         (zone.bundle / "config.json").write_bytes(msgspec.json.encode(config))
-        try:
-            pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
-        except TaskError as error:
-            raise _start_failure(error.message) from error
+        pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
         zone.change_life(pid=pid, conmon_pid=conmon_pid)
         self._filters.learn(zone.uuid, config)
         for hook in list(zone.before_start):
@@ -118,7 +119,7 @@ class Lifecycle:
         """Lay out root, volumes, files and network."""
         rootfs.mount_root(zone, self._home, self._images.ensure(zone.record["image_uuid"]))
         rootfs.write_etc(zone)
-        rootfs.fill_volumes(zone, self._home)
+        self._volumes.prepare(zone)
         rootfs.make_workdir(zone)
         return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone))
 
@@ -212,16 +213,6 @@ class Lifecycle:
 
 def _extra_groups(zone: Zone) -> tuple[str, ...]:
     return tuple(str(group) for group in zone.linux.get("GroupAdd") or ())
-
-
-def _start_failure(text: str) -> TaskError:
-    """Map the runtime's complaint to a rest code."""
-    lower = text.lower()
-    if "executable file" in lower and "not found" in lower:
-        return TaskError("InitNotFound", text)
-    if "exec" in lower and "permission denied" in lower:
-        return TaskError("InitNotExecutable", text)
-    return TaskError("InitFailed", text)
 
 
 def signal_number(name: str | int) -> int:

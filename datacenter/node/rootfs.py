@@ -1,18 +1,17 @@
-"""A container's root: overlayfs over its layers, its volumes, and the three files in /etc the node writes."""
+"""A container's root: overlayfs over its layers, and the three files in /etc the node writes."""
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
-from datacenter.node import spawn, syscalls
+from datacenter.node import syscalls
 from datacenter.node.home import Home
-from datacenter.node.mounts import volume_source
 from datacenter.node.rootpath import resolve
 from datacenter.node.spec import hostname, json_list
+from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
 
 FALLBACK_RESOLVERS = ("8.8.8.8", "8.8.4.4")
@@ -59,33 +58,17 @@ def unmount_root(zone: Zone) -> None:
 
 
 def make_workdir(zone: Zone) -> None:
-    """Make the working directory when the image has none; it belongs to root, as dockerd makes it."""
+    """Make the working directory when the image has none; it belongs to root, as dockerd makes it.
+
+    Raises TaskError InitFailed when a file is in its place.
+    """
     workdir = zone.metadata.get("docker:workdir")
-    if workdir:
+    if not workdir:
+        return
+    try:
         resolve(zone.rootfs, workdir).mkdir(parents=True, exist_ok=True)
-
-
-def fill_volumes(zone: Zone, home: Home) -> None:
-    """Make the zone's own volumes; on first use each takes what the image has at its place, as Docker does."""
-    for item in zone.record.get("filesystems") or []:
-        source = volume_source(item, zone.uuid, home.zones)
-        if source.exists() or source.parent != zone.volumes:
-            continue
-        fresh = source.with_name(source.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        inside = resolve(zone.rootfs, item["target"])
-        if inside.is_dir():
-            _copy_tree(inside, fresh)
-        else:
-            fresh.mkdir(mode=0o755)
-        fresh.rename(source)
-
-
-def _copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder with owners, modes, times, links and special files."""
-    code, output = spawn.run(["cp", "-a", "--reflink=auto", str(source), str(target)])
-    if code:
-        raise OSError(f"volume: {output.strip()}")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise TaskError("InitFailed", f"Cannot mkdir: {workdir} is not a directory") from error
 
 
 def write_etc(zone: Zone) -> None:
