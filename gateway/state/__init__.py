@@ -20,6 +20,7 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)  # environments of execs are in the records, whole images pass through uploads
         self.folder = folder
         """Also where uploads are put while they are read."""
         self.database = Database(folder / "gateway.sqlite")
