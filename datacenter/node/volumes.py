@@ -33,21 +33,21 @@ class Volumes:
         """
         for item in zone.record.get("filesystems") or []:
             source = volume_source(item, zone.uuid, self._home.zones)
-            if source.exists():
-                continue
-            if source.parent == zone.volumes:
+            if source.parent != zone.volumes:
+                self._prepare_other(zone, source)
+            elif not source.exists():
                 _fill(zone, item, source)
-            else:
-                self._fill_other(zone, source)
 
-    def _fill_other(self, zone: Zone, source: Path) -> None:
-        """Have the volumes made of a zone that never ran.
+    def _prepare_other(self, zone: Zone, source: Path) -> None:
+        """Have another zone of the account make its volumes, if it never ran.
 
         Its lock can be held by nothing that waits for ours: a zone shares volumes only of older ones.
         """
         other = self._zones.get(source.parent.parent.name)
         if other is None or other.record.get("owner_uuid") != zone.record.get("owner_uuid"):
             raise TaskError("InitFailed", f"volume {source.name} is gone: the container it belonged to was removed")
+        if source.exists():
+            return
         with other.lock:
             if source.exists():
                 return

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,91 @@ def test_volume_is_filled_from_the_image_once_and_shared(node):
     status, text = node.run("sh", "-c", "cat /from/seed /from/new; touch /from/x", filesystems=theirs)
     assert status == 1
     assert text.startswith("from the image\nnew\n")
+
+
+def shared(vm, volume, target="/from", *options):
+    return {"source": f"/zones/{vm}/volumes/{volume}", "target": target, "type": "lofs", "options": list(options)}
+
+
+def test_volume_of_a_container_that_never_ran(node):
+    volume = str(uuid.uuid4())
+    own = {"source": volume, "target": "/data", "type": "lofs", "options": []}
+    vm = node.create("sh", "-c", "cat /data/new", filesystems=[own])
+    status, text = node.run("sh", "-c", "cat /from/seed; echo new > /from/new", filesystems=[shared(vm, volume)])
+    assert (status, text) == (0, "from the image\n")
+    assert node.run("cat", "/from/new", filesystems=[shared(vm, volume, "/from", "ro")]) == (0, "new\n")
+    node.task("machine_boot", uuid=vm)
+    node.wait(vm)
+    assert node.log(vm) == "new\n"
+
+
+def test_several_at_once_use_a_volume_first(node):
+    volume = str(uuid.uuid4())
+    vm = node.create("true", filesystems=[{"source": volume, "target": "/data", "type": "lofs", "options": []}])
+    users = [node.create("cat", "/from/seed", filesystems=[shared(vm, volume)]) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda uuid: node.task("machine_boot", uuid=uuid), [*users, vm]))
+    for user in users:
+        node.wait(user)
+        assert node.log(user) == "from the image\n"
+
+
+@pytest.mark.parametrize("why", ["removed", "another volume", "another account", "another account, made"])
+def test_volume_that_is_gone(node, why):
+    volume = str(uuid.uuid4())
+    own = {"source": volume, "target": "/data", "type": "lofs", "options": []}
+    vm = node.create("true", filesystems=[own], owner_uuid="jill" if "account" in why else "jack")
+    if why.endswith("made"):
+        node.task("machine_boot", uuid=vm)
+        node.wait(vm)
+    if why == "removed":
+        node.task("machine_destroy", uuid=vm)
+    elif why == "another volume":
+        volume = str(uuid.uuid4())
+    user = node.create("true", filesystems=[shared(vm, volume)], owner_uuid="jack")
+    with pytest.raises(TaskFailed) as failed:
+        node.task("machine_boot", uuid=user)
+    assert failed.value.code == "InitFailed"
+    assert failed.value.message.startswith(f"volume {volume} is gone: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"meta": {"docker:workdir": "/data/seed/x"}}, "Cannot mkdir: /data/seed/x is not a directory"),
+        ({"meta": {"docker:workdir": "/data/seed"}}, "Cannot mkdir: /data/seed is not a directory"),
+        (
+            {"filesystems": [{"source": str(uuid.uuid4()), "target": "/data/seed", "type": "lofs", "options": []}]},
+            "error mounting at /data/seed: not a directory",
+        ),
+        ({"linux": {"Tmpfs": {"/x": "size=bogus"}}}, "error mounting at /x: invalid argument"),
+    ],
+)
+def test_containers_own_faults_in_clean_words(node, fields, message):
+    vm = node.create("true", **fields)
+    with pytest.raises(TaskFailed) as failed:
+        node.task("machine_boot", uuid=vm)
+    assert (failed.value.code, failed.value.message) == ("InitFailed", message)
+
+
+def test_nodes_own_faults_are_no_faults_of_the_container(node):
+    volume = str(uuid.uuid4())
+    vm = node.create("true", filesystems=[{"source": volume, "target": "/data", "type": "lofs", "options": []}])
+    (node.state / "nodes" / "0" / "zones" / vm / "volumes" / volume).symlink_to("/nowhere")
+    with pytest.raises(TaskFailed) as failed:
+        node.task("machine_boot", uuid=vm)
+    assert failed.value.code == "InternalError"
+    assert node.task("machine_load", uuid=vm)["vm"]["exit_status"] == 128
+
+
+def test_boot_takes_metadata_and_gives_it_back(node):
+    vm = node.create("sh", "-c", "echo $DB_NAME; grep db /etc/hosts")
+    links = {"docker:linkEnv": '["DB_NAME=/web/db"]', "docker:linkHosts": "10.0.0.9\tdb\n"}
+    answer = node.task("machine_boot", uuid=vm, set_internal_metadata=links)
+    assert answer["vm"]["internal_metadata"] == links
+    node.wait(vm)
+    assert node.log(vm) == "/web/db\n10.0.0.9\tdb\n"
+    assert "internal_metadata" not in node.task("machine_boot", uuid=vm)["vm"]
 
 
 def test_host_paths_are_never_bound(node):
