@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter, Map
+from werkzeug.routing import BaseConverter, Map, Rule
 
 from gateway import log
 from gateway import settings as settings_module
@@ -40,9 +40,24 @@ class NameConverter(BaseConverter):
         super().__init__(map)
 
 
+class VersionConverter(BaseConverter):
+    """What stands behind ``/v``; anything else there is an unknown page."""
+
+    regex = r"[0-9.]+"
+
+
+class ExactRule(Rule):
+    """A route for its own method alone: to Docker HEAD is no GET without a body."""
+
+    def __init__(self, string: str, *, methods: Iterable[str], **options: Any) -> None:
+        super().__init__(string, methods=methods, **options)
+        self.methods = set(methods)
+
+
 class Gateway(Flask):
     """The Flask app together with what must outlive single requests."""
 
+    url_rule_class: type[Rule] = ExactRule
     house: House
     front: FrontDoor
 
@@ -59,7 +74,7 @@ def create_app(settings: Settings, *, services: DataCenterClients | None = None)
     app = Gateway("gateway", static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    app.url_map.converters["name"] = NameConverter
+    app.url_map.converters |= {"name": NameConverter, "version": VersionConverter}
     urls = {name: getattr(settings.services, name) for name in settings.services.__struct_fields__}
     app.house = House(
         settings=settings,
@@ -128,6 +143,7 @@ def _crash(error: Exception) -> Response:
 def _common_headers(response: Response) -> Response:
     for name, value in COMMON_HEADERS:
         response.headers[name] = value
+    response.headers.setdefault("X-Request-Id", request.environ.get("gateway.request_id", ""))
     extra = g.get("reply_headers")
     if extra:
         response.headers.update(extra)

@@ -125,7 +125,13 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Request headers, names in lower case."""
     body: Any = None
-    """The decoded body: a typed model where the operation has one, else plain JSON, else None."""
+    """The decoded body: a typed model where the operation has one, else plain JSON, else None.
+
+    Members that run before the call has an account find None: see ``unread``.
+    """
+    unread: Callable[[], Any] | None = field(default=None, repr=False)
+    """Reads and decodes the body. The chain calls it as soon as ``account`` is set, so that nobody unknown makes
+    us read megabytes, or learns what is wrong with them; without an account, before the translator."""
     upload: BinaryIO | None = None
     """The undecoded request body of operations that take a tar or another stream."""
     account: Account | None = None

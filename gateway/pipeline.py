@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -160,11 +161,24 @@ class _Passage:
             self._reached = step.place
             self._act(step)
             outgoing_request_id.set(self._call.request_id)
+            if self._call.account is not None:
+                self._read_body()
         self._reached = _ALL
+        self._read_body()
         reply = handler()
         for step in self._chain.after:
             self._act(step, reply)
         return reply
+
+    def _read_body(self) -> None:
+        """Decode the body, once; members under observation get copies. Raises what the client did wrong."""
+        call = self._call
+        if call.unread is None:
+            return
+        read, call.unread = call.unread, None
+        call.body = read()
+        for shadow in self._shadows.values():
+            shadow.body = copy.deepcopy(call.body)
 
     def _provision(self, payload: dict[str, Any]) -> dict[str, Any]:
         for step in self._chain.provision:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -69,7 +70,7 @@ class Resource:
 
     def register(self, app: Flask) -> None:
         """Register every route twice: as it is, and below ``/v<version>``."""
-        for prefix, name in (("", self.name), ("/v<api_version>", f"{self.name}-versioned")):
+        for prefix, name in (("", self.name), ("/v<version:api_version>", f"{self.name}-versioned")):
             blueprint = Blueprint(name, __name__, url_prefix=prefix or None)
             for operation, view in self._rules:
                 rule = operation.path.replace("{", "<name:").replace("}", ">")
@@ -104,7 +105,7 @@ def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, mo
     if upload:
         call.upload = cast("Any", request.stream)
     elif request.method in {"POST", "PUT"}:
-        call.body = _body(model)
+        call.unread = partial(_body, model)
     reply = house.pipeline.run(call, lambda: handler(call) or Reply(status=204))
     return respond(house.pipeline, call, reply)
 
