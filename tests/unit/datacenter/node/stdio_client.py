@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 
+FRAMES = "frames/1"
 HEADER = struct.Struct(">B3xI")
 STDIN, STDOUT, STDERR, STDIN_EOF, RESIZE, END, DETACH = 0, 1, 2, 16, 17, 18, 19
 
@@ -60,3 +62,33 @@ def lines(answer: dict, *messages: dict) -> list[dict]:
     with socket.create_connection((answer["host"], answer["port"]), timeout=20) as connection:
         connection.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
         return [json.loads(line) for line in connection.makefile("rb")]
+
+
+def stdio(node, vm, **command):
+    return node.task("docker_exec", uuid=vm, command=command)
+
+
+def session(node, vm, **command):
+    return Session(stdio(node, vm, Framing=FRAMES, **command))
+
+
+def attach(node, vm, **command):
+    return session(node, vm, AttachConsole=True, **command)
+
+
+def boot(node, vm):
+    node.task("machine_boot", uuid=vm)
+
+
+def stdin_vm(node, *cmd, once=True, tty=False):
+    return node.create(*cmd, meta={"docker:open_stdin": True, "docker:tty": tty}, linux={"StdinOnce": once})
+
+
+def exit_code(node, vm, exec_id):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        state = stdio(node, vm, InspectExec=True, ExecId=exec_id)
+        if not state["Running"]:
+            return state["ExitCode"]
+        time.sleep(0.02)
+    raise AssertionError("still running")

@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from node_kit import Center, TaskFailed, TestedNode, free_port_base  # noqa: E402
-from stdio_client import DETACH, STDIN_EOF, Session, lines  # noqa: E402
+from tests.unit.datacenter.node.node_kit import TaskFailed
+from tests.unit.datacenter.node.stdio_client import (
+    DETACH,
+    FRAMES,
+    STDIN_EOF,
+    Session,
+    attach,
+    boot,
+    exit_code,
+    session,
+    stdin_vm,
+    stdio,
+)
 
 pytestmark = pytest.mark.node
-
-FRAMES = "frames/1"
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory):
-    base = free_port_base() + 8000
-    center = Center(base)
-    node = TestedNode(tmp_path_factory.mktemp("stdio"), base, instance="y")
-    try:
-        node.start()
-        yield node
-    finally:
-        node.clean_up()
-        center.close()
-
-
-@pytest.fixture(scope="module")
-def idle(node):
-    """A container that only sleeps, for execs."""
-    vm = node.create("sleep", "600", meta={"docker:env": '["COLOUR=green"]'})
-    node.task("machine_boot", uuid=vm)
-    return vm
-
-
-def stdio(node, vm, **command):
-    return node.task("docker_exec", uuid=vm, command=command)
-
-
-def session(node, vm, **command):
-    return Session(stdio(node, vm, Framing=FRAMES, **command))
-
-
-def attach(node, vm, **command):
-    return session(node, vm, AttachConsole=True, **command)
-
-
-def boot(node, vm):
-    node.task("machine_boot", uuid=vm)
-
-
-def stdin_vm(node, *cmd, once=True, tty=False):
-    return node.create(*cmd, meta={"docker:open_stdin": True, "docker:tty": tty}, linux={"StdinOnce": once})
 
 
 class TestAttach:
@@ -309,16 +273,6 @@ class TestExec:
         assert failure.value.code == "VmNotRunning"
 
 
-def exit_code(node, vm, exec_id):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        state = stdio(node, vm, InspectExec=True, ExecId=exec_id)
-        if not state["Running"]:
-            return state["ExitCode"]
-        time.sleep(0.02)
-    raise AssertionError("still running")
-
-
 class TestLogs:
     @pytest.fixture(scope="class")
     def ended(self, node):
@@ -378,52 +332,6 @@ class TestLogs:
         follower = session(node, idle, Logs=True, Follow=True)
         follower.socket.shutdown(1)
         assert follower.rest() == (b"", b"", None)
-
-
-class TestLines:
-    """The protocol of a real compute node."""
-
-    def test_exec_with_stdin(self, node, idle):
-        answer = stdio(node, idle, Cmd=["sh", "-c", "cat; echo bad >&2; exit 3"], AttachStdin=True)
-        messages = lines(answer, {"type": "stdin", "data": "hé\n"}, {"type": "end"})
-        assert messages == [
-            {"type": "stdout", "data": "hé\n"},
-            {"type": "stderr", "data": "bad\n"},
-            {"type": "end", "data": {"code": 3, "signal": None}},
-        ]
-
-    def test_keys_leave_a_terminal(self, node, idle):
-        answer = stdio(node, idle, Cmd=["cat"], AttachStdin=True, Tty=True, ExecId="keys")
-        messages = lines(answer, {"type": "tty", "data": "\x10"}, {"type": "tty", "data": "\x11"})
-        assert messages[-1] == {"type": "end", "data": {"code": None, "signal": None}}
-        assert stdio(node, idle, InspectExec=True, ExecId="keys")["Running"]
-
-    def test_an_unknown_message_kills_the_command(self, node, idle):
-        lines(stdio(node, idle, Cmd=["sleep", "60"], AttachStdin=True, ExecId="what"), {"type": "what"})
-        assert exit_code(node, idle, "what") == 137
-
-    def test_attach_blocks_until_the_start_and_holds_the_process(self, node):
-        vm = stdin_vm(node, "sh", "-c", "echo first; cat")
-        answers = []
-        asking = threading.Thread(target=lambda: answers.append(stdio(node, vm, AttachConsole=True, AttachStdin=True)))
-        asking.start()
-        time.sleep(0.2)
-        assert asking.is_alive()
-        starting = threading.Thread(target=boot, args=(node, vm))
-        starting.start()
-        asking.join()
-        time.sleep(0.2)
-        assert starting.is_alive()
-        messages = lines(answers[0], {"type": "stdin", "data": "x"}, {"type": "end"})
-        starting.join()
-        assert "".join(m["data"] for m in messages[:-1]) == "first\nx"
-        assert messages[-1] == {"type": "end", "data": {"code": 0, "signal": None}}
-
-    def test_logs_end_with_fin_alone(self, node):
-        vm = node.create("echo", "hi")
-        boot(node, vm)
-        node.wait(vm)
-        assert lines(stdio(node, vm, Logs=True, Tail="all")) == [{"type": "stdout", "data": "hi\n"}]
 
 
 def test_a_port_serves_one_connection(node, idle):
