@@ -71,7 +71,7 @@ def init_failure(error: SdcError, program: str) -> DockerError | None:
     """Explain why a container's first process did not start; None when the error is about something else.
 
     The docker CLI makes exit codes out of these words: 127 for ``executable file not found`` and ``no such
-    file or directory``, 126 for ``permission denied`` and ``is a directory``. Status 400 is dockerd's too.
+    file or directory``, 126 for ``permission denied``. Status 400 is dockerd's too.
     """
     started = (
         "failed to create task for container: sdc start failed: "
@@ -81,7 +81,9 @@ def init_failure(error: SdcError, program: str) -> DockerError | None:
         reason = "stat {0}: no such file or directory" if "/" in program else "executable file not found in $PATH"
         return InvalidParameter(f'{started}exec: "{program}": {reason.format(program)}: unknown')
     if error.code == "InitNotExecutable":
-        reason = "is a directory" if "is a directory" in error.message.lower() else "permission denied"
+        reason = "permission denied"
+        if "is a directory" in error.message.lower():
+            reason = f"is a directory: {reason}"  # 20.10 knows 126 by the second, 28 by either
         return InvalidParameter(f'{started}exec: "{program}": {reason}: unknown')
     if error.code == "InitFailed":
         return InvalidParameter(f"{started}{error.message}: unknown")

@@ -85,7 +85,9 @@ class _Header(tarfile.TarInfo):
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
-            if len(buf) == 0 or not any(buf):
+            if len(buf) == 0:  # nothing at all is an archive of nothing: Docker imports it
+                raise tarfile.EOFHeaderError("no header") from error  # type: ignore[attr-defined]  # public, yet not in typeshed
+            if not any(buf):
                 raise  # the end of the archive
             raise tarfile.ReadError(str(error)) from error
 

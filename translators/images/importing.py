@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -45,6 +46,7 @@ def import_image(
 def _store(call: Call, upload: BinaryIO, message: str, config: dict[str, Any]) -> ImageRecord:
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     with Spool.of(upload, call.state.folder) as spool:
+        _check_archive(spool)
         document = {
             "architecture": ARCHITECTURE,
             "comment": message,
@@ -56,3 +58,13 @@ def _store(call: Call, upload: BinaryIO, message: str, config: dict[str, Any]) -
         }
         layer = BroughtLayer(digest=spool.digest, size=spool.size, open=spool.reopen)
         return store_image(call, msgspec.json.encode(document), [layer])
+
+
+def _check_archive(spool: Spool) -> None:
+    """Refuse what does not begin like a tar; a compute node would find out only when a container is made."""
+    if not spool.size:
+        return
+    try:
+        tarfile.open(fileobj=spool.reopen(), mode="r:").close()
+    except tarfile.TarError as error:
+        raise InvalidParameter(f"Error processing tar file: {error}") from error

@@ -114,6 +114,12 @@ def test_a_bad_header_in_the_middle_is_no_end(root: Path) -> None:
         unpack_layer(io.BytesIO(bytes(archive)), root, "none")
 
 
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_no_bytes_at_all_are_an_empty_layer(root: Path, compress) -> None:
+    unpack_layer(io.BytesIO(compress(b"")), root, "none" if compress is bytes else "gzip")
+    assert list(root.iterdir()) == []
+
+
 def test_an_empty_layer(root: Path) -> None:
     unpack_layer(io.BytesIO(gzip.compress(b"\0" * 1024)), root, "gzip")
     assert names(root) == []

@@ -130,7 +130,7 @@ def test_no_signals(world, signal):
     ({"restCode": "InitNotFound", "message": "x"}, "nope", 'exec: "nope": executable file not found in $PATH'),
     ({"restCode": "InitNotFound", "message": "x"}, "/no/pe", "no such file or directory"),
     ({"restCode": "InitNotExecutable", "message": "x"}, "/f", "permission denied"),
-    ({"restCode": "InitNotExecutable", "message": "/etc is a directory"}, "/etc", "is a directory"),
+    ({"restCode": "InitNotExecutable", "message": "/etc is a directory"}, "/etc", "is a directory: permission denied"),
     ({"statusCode": 500, "body": {"code": "InitFailed", "message": "unable to find user x"}}, "sh", "unable to find user x"),
 ])  # fmt: skip
 def test_programs_that_cannot_run(world, error, program, words):

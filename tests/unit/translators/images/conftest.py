@@ -120,13 +120,17 @@ def archive(*images, compress=lambda data: data, **changes) -> bytes:
         manifest.append({"Config": name, "RepoTags": tags, "Layers": [f"{digest[7:]}.tar" for digest in digests]})
     members["manifest.json"] = json.dumps(manifest).encode()
     members |= changes
+    return compress(tar_of(members))
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    return compress(out.getvalue())
+    return out.getvalue()
 
 
 def registry_auth(**fields) -> str:

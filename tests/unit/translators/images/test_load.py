@@ -6,7 +6,7 @@ import io
 import pytest
 
 from gateway.errors import InvalidParameter
-from tests.unit.translators.images.conftest import archive
+from tests.unit.translators.images.conftest import archive, tar_of
 from translators.images import importing, load
 from translators.images.lookup import find_image
 
@@ -69,13 +69,25 @@ def test_a_layer_must_be_what_its_digest_says(world):
 
 def test_a_tar_becomes_an_image(world):
     call = world.call()
+    tar = tar_of({"etc/motd": b"hello"})
     [message] = importing.import_image(
-        call, "-", io.BytesIO(b"a file system"), repo="mine", tag="2", message="m", changes=['CMD ["x"]', "ENV A=b"]
+        call, "-", io.BytesIO(tar), repo="mine", tag="2", message="m", changes=['CMD ["x"]', "ENV A=b"]
     )
     record = find_image(call, "mine:2")
     assert message == {"status": record.config_digest}
     assert record.config["config"] == {"Cmd": ["x"], "Env": ["A=b"]}
-    assert world.imgapi.files[record.image_uuid] == b"a file system"
+    assert world.imgapi.files[record.image_uuid] == tar
+
+
+def test_an_import_of_nothing_is_an_empty_file_system(world):
+    importing.import_image(world.call(), "-", io.BytesIO(b""), repo="empty", tag="", message="", changes=[])
+    assert find_image(world.call(), "empty").size == 0
+
+
+def test_what_is_no_tar_is_not_imported(world):
+    with pytest.raises(InvalidParameter, match="Error processing tar file"):
+        importing.import_image(world.call(), "-", io.BytesIO(b"<html>"), repo="", tag="", message="", changes=[])
+    assert world.imgapi.images == {}
 
 
 @pytest.mark.parametrize(("repo", "changes"), [("Bad Name", []), ("ok", ["RUN x"]), ("a@sha256:" + "0" * 64, [])])
