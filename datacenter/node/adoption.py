@@ -15,6 +15,8 @@ from datacenter.node.zone import Zone
 if TYPE_CHECKING:
     from datacenter.node.agent import Node
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 def load_zones(node: Node) -> None:
     """Read every zone's record; a folder whose record was never finished is discarded."""
@@ -41,6 +43,14 @@ def adopt(node: Node) -> None:
         elif zone.uuid in known or (node.home.netns / zone.uuid).exists() or zone.rootfs.is_mount():
             node.lifecycle.clear_now(zone)
     _remove_strangers(node)
+
+
+def take_up_policies(node: Node) -> None:
+    """Have restart policies begin, and find out whether the host was booted since the last agent ran."""
+    now = BOOT_ID.read_text().strip()
+    kept = node.home.real / "boot_id"
+    node.lifecycle.restarts.begin(node.zones.values(), host_booted=kept.exists() and kept.read_text().strip() != now)
+    kept.write_text(now)
 
 
 def _is_alive(zone: Zone) -> bool:

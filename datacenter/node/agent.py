@@ -65,6 +65,7 @@ class Node:
         gevent.spawn(self.news.live)
         for zone in self.zones.values():
             self._report(zone, node_fields(zone))
+        adoption.take_up_policies(self)
 
     def clean_up(self) -> None:
         """Remove every container and all that belongs to the node, but its image layers."""

@@ -1,4 +1,4 @@
-"""How a zone's life goes: boot, end, stop. Restart policies are not decided here."""
+"""How a zone's life goes: boot, end, stop. What restart policies want is decided in restarts.py."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from datacenter.node import cgroups, conmon, layers, network, programs, rootfs, 
 from datacenter.node.exits import UNKNOWN_EXIT
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
+from datacenter.node.restarts import Restarts, plan
 from datacenter.node.runtime import Runtime
 from datacenter.node.tasks import TaskError
 from datacenter.node.volumes import Volumes
@@ -57,13 +58,16 @@ class Lifecycle:
         self._look = look
         self._volumes = Volumes(home, images, zones, self.cleared)
         self._filters = Filters(home, runtime)
+        self.restarts = Restarts(self._boot_again)
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
         self._nudge: AsyncResult | None = None
         self._clearing: dict[str, gevent.Greenlet] = {}
 
     def boot(self, zone: Zone) -> None:
-        """Start a zone's process and return when it runs. A running zone is left as it is.
+        """Start a zone's process for somebody who asked, and return when it runs. A running zone is left as it is.
+
+        Its restart policy begins anew.
 
         Raises TaskError: InitNotFound, InitNotExecutable or InitFailed when the program can't be started as it is
         asked for, InternalError when the node is at fault; the zone is then stopped with Docker's exit status 127,
@@ -71,16 +75,27 @@ class Lifecycle:
         """
         if zone.running:
             return
+        self.restarts.forget(zone)
+        self._boot(zone, waiting=False, halted=False, backoff=0.0, restart_count=0)
+
+    def _boot_again(self, zone: Zone) -> None:
+        """Start a zone because its policy says so."""
+        self._boot(zone)
+        self._report(zone, node_fields(zone))
+
+    def _boot(self, zone: Zone, **fields: Any) -> None:
         self.hurry()
         self.cleared(zone)
-        zone.change_life(state="starting", oom_killed=False)
+        zone.change_life(state="starting", oom_killed=False, **fields)
         try:
             self._start(zone)
         except (TaskError, OSError) as error:
             failure = error if isinstance(error, TaskError) else TaskError("InternalError", str(error))
             self._early.pop(zone.uuid, None)
             status = EXIT_STATUS.get(failure.rest_code, START_FAILED)
-            zone.change_life(state="stopped", pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso())
+            zone.change_life(
+                state="stopped", waiting=False, pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso()
+            )
             zone.tell_not_started()
             self._clear_later(zone)
             failure.details["vm"] = node_fields(zone)
@@ -110,7 +125,7 @@ class Lifecycle:
         for hook in list(zone.before_start):
             hook(zone)
         self._runtime.start(zone.uuid)
-        zone.change_life(state="running", boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
+        zone.change_life(state="running", waiting=False, boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
         self.watch(zone)
         if zone.uuid in self._early:
             self.ended(zone, self._early.pop(zone.uuid))
@@ -124,22 +139,23 @@ class Lifecycle:
         return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone))
 
     def ended(self, zone: Zone, code: int) -> None:
-        """Take note of a container's end; what it used is cleared away behind the caller's back."""
+        """Take note of a container's end, and do as its restart policy says.
+
+        What it used is cleared away behind the caller's back.
+        """
         if zone.life.state == "starting":
             self._early[zone.uuid] = code
             return
         if not zone.running:
             return
         oom = cgroups.was_oom_killed(f"{self._host.cgroup}/{zone.uuid}")
-        zone.change_life(
-            state="stopped", pid=None, conmon_pid=None, exit_status=code, exit_timestamp=iso(), oom_killed=oom
-        )
-        news = node_fields(zone)
-        if oom or zone.metadata.get("docker:oomkilled"):
-            news["internal_metadata"] = {"docker:oomkilled": oom}
-            zone.record["internal_metadata"] = {**zone.metadata, "docker:oomkilled": oom}
-        self._report(zone, news)
+        end = {"exit_status": code, "exit_timestamp": iso(), "oom_killed": oom}
+        again = plan(zone, msgspec.structs.replace(zone.life, **end))
+        zone.change_life(state="stopped", pid=None, conmon_pid=None, **end, **again)
+        self._report(zone, node_fields(zone))
         self._clear_later(zone)
+        if zone.life.waiting:
+            self.restarts.schedule(zone)
 
     def _clear_later(self, zone: Zone) -> None:
         self._clearing[zone.uuid] = gevent.spawn(self._clear, zone)
@@ -188,8 +204,10 @@ class Lifecycle:
     def stop(self, zone: Zone, timeout: float) -> None:
         """Send the stop signal, after ``timeout`` seconds SIGKILL (0: at once; negative: never); wait for the end.
 
-        A stopped zone is left as it is. Raises TaskError when even a killed process stays.
+        A stopped zone is left as it is, but for its policy's plans. Raises TaskError when even a killed process
+        stays.
         """
+        self._halt(zone)
         if zone.ended.is_set():
             return
         if timeout != 0:
@@ -201,14 +219,32 @@ class Lifecycle:
             raise TaskError("InternalError", f"VM {zone.uuid} did not stop within {KILL_LIMIT:.0f} seconds of SIGKILL")
 
     def kill(self, zone: Zone, name: str | int) -> None:
-        """Send a signal to a zone's init. Raises TaskError VmNotRunning or InvalidArgument."""
+        """Send a signal to a zone's init. Raises TaskError VmNotRunning or InvalidArgument.
+
+        As with dockerd, a zone that was sent a signal is not restarted, unless it has a stop signal of its own and
+        this was neither that nor SIGKILL.
+        """
         number = signal_number(name)
+        own = zone.linux.get("StopSignal")
+        waited = zone.life.waiting
+        if not own or number in {signal.SIGKILL, signal_number(own)}:
+            self._halt(zone)
+        if waited and zone.ended.is_set():
+            return
         if zone.pid is None or zone.ended.is_set():
             raise TaskError("VmNotRunning", f"VM {zone.uuid} is not running")
         try:
             os.kill(zone.pid, number)
         except ProcessLookupError:
             pass  # it ended just now; its exit file will say so
+
+    def _halt(self, zone: Zone) -> None:
+        """Have the policy leave a zone alone until somebody starts it."""
+        waited = zone.life.waiting and zone.ended.is_set()
+        zone.change_life(halted=True, waiting=zone.life.waiting and not waited)
+        if waited:
+            self.restarts.forget(zone)
+            self._report(zone, node_fields(zone))
 
 
 def _extra_groups(zone: Zone) -> tuple[str, ...]:
@@ -229,12 +265,18 @@ def signal_number(name: str | int) -> int:
 
 
 def node_fields(zone: Zone) -> dict[str, Any]:
-    """What the node knows better than VMAPI's record."""
+    """What the node knows better than VMAPI's record.
+
+    Of the metadata it writes, what never was otherwise than the default is left out.
+    """
     life = zone.life
+    told: dict[str, Any] = {"docker:oomkilled": life.oom_killed, "docker:restartcount": life.restart_count}
+    told = {key: value for key, value in told.items() if value or key in zone.metadata}
+    zone.record["internal_metadata"] = {**zone.metadata, **told}
     return {
         "uuid": zone.uuid,
         "state": "running" if zone.running else "stopped",
-        "zone_state": "running" if zone.running else "installed",
+        "zone_state": "running" if zone.running else "ready" if life.waiting else "installed",
         "pid": life.pid if zone.running else None,
         "boot_timestamp": life.boot_timestamp,
         "exit_status": life.exit_status,
@@ -242,4 +284,5 @@ def node_fields(zone: Zone) -> dict[str, Any]:
         "zonepath": f"/zones/{zone.uuid}",
         "zpool": "zones",
         "zfs_filesystem": f"zones/{zone.uuid}",
+        **({"internal_metadata": told} if told else {}),
     }

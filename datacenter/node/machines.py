@@ -83,7 +83,9 @@ def _boot(node: Node, zone: Zone, params: Params) -> Result:
     if fresh:
         _change(zone, {"set_internal_metadata": fresh})
     node.lifecycle.boot(zone)
-    return {"vm": {**node_fields(zone), **({"internal_metadata": fresh} if fresh else {})}}
+    fields = node_fields(zone)
+    told = {**fresh, **fields.get("internal_metadata", {})}
+    return {"vm": {**fields, **({"internal_metadata": told} if told else {})}}
 
 
 def _timeout(zone: Zone, params: Params) -> float:

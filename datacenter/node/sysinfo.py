@@ -17,6 +17,7 @@ CAPABILITIES = (
     "console-resize",
     "linux-options",
     "oom-status",
+    "restart-policies",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024

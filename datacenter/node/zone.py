@@ -27,6 +27,14 @@ class Life(msgspec.Struct, kw_only=True):
     exit_status: int | None = None
     exit_timestamp: str | None = None
     oom_killed: bool = False
+    restart_count: int = 0
+    """How often the restart policy has started the zone since somebody did."""
+    backoff: float = 0.0
+    """Seconds the policy last waited."""
+    waiting: bool = False
+    """The policy will start the zone again, or is at it."""
+    halted: bool = False
+    """Somebody stopped it: the policy leaves it alone until somebody starts it."""
 
 
 class Kept(msgspec.Struct):
@@ -118,6 +126,10 @@ class Zone:
         text = self.metadata.get("docker:linux")
         decoded: Record = msgspec.json.decode(text) if isinstance(text, str) else (text or {})
         return decoded
+
+    @property
+    def restart_policy(self) -> str:
+        return str(self.metadata.get("docker:restartpolicy") or "no")
 
     @property
     def tty(self) -> bool:

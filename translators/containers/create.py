@@ -22,7 +22,7 @@ from translators.containers.model import ContainerCreate, RestartPolicy
 from translators.containers.networks import dns_suffixes, plan_networks
 from translators.containers.payload import Parts, Payload, build_payload
 from translators.containers.ports import plan_ports
-from translators.containers.restart import policy_warning
+from translators.containers.restart import RESTART_POLICIES, policy_warning, stored_policy
 from translators.containers.source import find_source
 from translators.containers.validation import validate
 from translators.errors import explain, speaking_docker
@@ -72,12 +72,14 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
     """Turn the request into a payload and its warnings; nothing is made yet."""
     image, config = find_source(call, body.Image)
     with speaking_docker(DOING):
-        supported = LINUX_OPTIONS in capabilities(call)
+        offered = capabilities(call)
+    supported, policies = LINUX_OPTIONS in offered, RESTART_POLICIES in offered
     vm_uuid = str(uuid.uuid4())
     container_id = dockerids.new_docker_id(vm_uuid)
     ports = plan_ports(body, config.get("ExposedPorts") or ())
     networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=supported)
     linux = plan_linux(body, config, supported=supported, no_network=networks.disconnected)
+    restart = body.HostConfig.RestartPolicy or RestartPolicy()
     targets = volumes.plan_volumes(body, config.get("Volumes") or ()).targets
     sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom)
     parts = Parts(
@@ -97,6 +99,7 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
         ports=ports,
         networks=networks,
         linux=linux,
+        restart_policy=stored_policy(restart, supported=policies),
         filesystems=[*shared, *volumes.new_filesystems(targets, shared)],
         volumes_from=sources,
         tags=to_tags({**(config.get("Labels") or {}), **body.Labels}),
@@ -104,7 +107,7 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
     )
     payload = build_payload(body, parts)
     payload["firewall_rules"] = plan_rules(call, vm_uuid, ports.published)
-    more = [policy_warning(body.HostConfig.RestartPolicy or RestartPolicy()), _health_warning(body)]
+    more = [policy_warning(restart, supported=policies), _health_warning(body)]
     return payload, [*ports.warnings, *networks.warnings, *linux.warnings, *(text for text in more if text)]
 
 

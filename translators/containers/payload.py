@@ -20,10 +20,9 @@ from translators.containers.command import Command
 from translators.containers.links import NO_LINKS
 from translators.containers.linux import LinuxPlan
 from translators.containers.log_config import LogPlan
-from translators.containers.model import ContainerCreate, RestartPolicy
+from translators.containers.model import ContainerCreate
 from translators.containers.networks import NetworkPlan
 from translators.containers.ports import PROTOCOLS, PortPlan
-from translators.containers.restart import stored_policy
 from translators.containers.states import json_text
 from translators.labels import Tag
 
@@ -67,6 +66,8 @@ class Parts:
     ports: PortPlan
     networks: NetworkPlan
     linux: LinuxPlan
+    restart_policy: str | None
+    """The value of ``docker:restartpolicy``."""
     filesystems: list[dict[str, Any]]
     volumes_from: list[str]
     tags: dict[str, Tag]
@@ -123,7 +124,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
     texts = {
         "docker:user": parts.command.user,
         "docker:workdir": parts.command.workdir,
-        "docker:restartpolicy": stored_policy(host.RestartPolicy or RestartPolicy()),
+        "docker:restartpolicy": parts.restart_policy,
         "docker:logdriver": parts.log.driver,
         "docker:logconfig": json_text(parts.log.options) if parts.log.driver else None,
         "docker:dnssearch": _listed([*host.DnsSearch, *parts.search]),

@@ -8,7 +8,7 @@ from gateway.call import Call
 from gateway.errors import Conflict
 from translators.containers.firewall import remove_rules
 from translators.containers.lookup import find_container
-from translators.containers.states import has_run, is_running, metadata
+from translators.containers.states import has_run, is_running, metadata, status
 from translators.containers.volumes import is_own_volume
 from translators.errors import speaking_docker
 from translators.ids import container_name
@@ -38,7 +38,7 @@ def remove(call: Call, ref: str) -> None:
         raise Conflict(f'cannot remove container "{name}": container is still being created')
     if is_running(vm) and not call.flag("force"):
         raise Conflict(
-            f'cannot remove container "{name}": container is running: '
+            f'cannot remove container "{name}": container is {status(vm)}: '
             "stop the container before removing or force remove"
         )
     destroy(call, vm)

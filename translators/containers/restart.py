@@ -5,6 +5,9 @@ from __future__ import annotations
 from gateway.errors import InvalidParameter
 from translators.containers.model import RestartPolicy
 
+RESTART_POLICIES = "restart-policies"
+"""Capability: the node carries all policies out as dockerd does."""
+
 _KNOWN = ("", "no", "always", "on-failure", "unless-stopped")
 
 
@@ -23,23 +26,23 @@ def check_restart(policy: RestartPolicy, *, auto_remove: bool) -> None:
         raise InvalidParameter("can't create 'AutoRemove' container with restart policy")
 
 
-def stored_policy(policy: RestartPolicy) -> str | None:
+def stored_policy(policy: RestartPolicy, *, supported: bool) -> str | None:
     """Write the value of ``docker:restartpolicy``; None when the container is not restarted.
 
-    SDC knows no ``unless-stopped``. ``always`` differs only after a reboot of the compute node, where it also
-    starts what had been stopped by hand.
+    A stock node knows no ``unless-stopped``. ``always`` differs only after a reboot of the compute node, where it
+    also starts what had been stopped by hand.
     """
     if policy.Name in {"", "no"}:
         return None
-    if policy.Name == "unless-stopped":
+    if policy.Name == "unless-stopped" and not supported:
         return "always"
     if policy.MaximumRetryCount:
         return f"{policy.Name}:{policy.MaximumRetryCount}"
     return policy.Name
 
 
-def policy_warning(policy: RestartPolicy) -> str | None:
-    if policy.Name != "unless-stopped":
+def policy_warning(policy: RestartPolicy, *, supported: bool) -> str | None:
+    if policy.Name != "unless-stopped" or supported:
         return None
     return (
         "Restart policy unless-stopped is carried out as always: after a reboot of its compute node "

@@ -55,7 +55,8 @@ def command_words(vm: Vm) -> list[str]:
 
 
 def is_running(vm: Vm) -> bool:
-    return status(vm) == "running"
+    """Whether Docker says ``Running``: also of a container that waits to be restarted."""
+    return status(vm) in {"running", "restarting"}
 
 
 def is_gone(vm: Vm) -> bool:
@@ -71,9 +72,12 @@ def has_run(vm: Vm) -> bool:
 def status(vm: Vm) -> str:
     """Return Docker's word for the state: created, running, restarting, exited, dead.
 
-    A state SDC may invent, or a compute node out of reach (``unknown``), is ``dead``: nothing can be done with it.
+    A stopped VM whose zone is ready is about to be started again by its restart policy. A state SDC may invent,
+    or a compute node out of reach (``unknown``), is ``dead``: nothing can be done with it.
     """
     state = str(vm.get("state"))
+    if state == "stopped" and vm.get("zone_state") == "ready":
+        return "restarting"
     if state == "stopped":
         return "exited" if has_run(vm) else "created"
     return _STATES.get(state, "dead")

@@ -28,6 +28,8 @@ NODE_FIELDS = frozenset(
 """What a node knows best about a VM."""
 LIFE_FIELDS = frozenset({"boot_timestamp", "exit_status", "exit_timestamp", "pid", "state", "zone_state"})
 """What goes out of date when the VM has started or ended once more."""
+LIFE_METADATA = frozenset({"docker:oomkilled", "docker:restartcount"})
+"""Keys of ``internal_metadata`` that tell of the VM's life, and go out of date with LIFE_FIELDS."""
 SETTABLE = frozenset(
     {
         "alias",
@@ -156,6 +158,9 @@ def news(vm: Vm, update: Vm) -> Vm:
     changes = {key: value for key, value in update.items() if key in NODE_FIELDS or key in SETTABLE}
     if _is_stale(vm, update):
         changes = {key: value for key, value in changes.items() if key not in LIFE_FIELDS}
+        if "internal_metadata" in changes:
+            told = changes["internal_metadata"]
+            changes["internal_metadata"] = {key: told[key] for key in told.keys() - LIFE_METADATA}
     if vm["state"] in {"destroyed", "failed"}:
         changes.pop("state", None)
     if "internal_metadata" in changes:

@@ -1,0 +1,35 @@
+"""Lives that go on: restart policies."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import wait_for
+
+pytestmark = pytest.mark.docker
+
+
+def test_on_failure_restarts_as_often_as_asked(docker, container):
+    ref = container("--restart", "on-failure:2", "busybox", "sh", "-c", "echo try; exit 4")
+    wait_for(lambda: docker.inspect(ref, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}") == "2 exited 4")
+    assert docker.ok("logs", ref) == "try\ntry\ntry"
+
+
+def test_a_container_waits_for_its_restart_until_it_is_stopped(docker, container):
+    ref = container("--restart", "always", "busybox", "sh", "-c", "exit 3")
+    wait_for(lambda: docker.ok("ps", "-f", f"id={ref}", "--format", "{{.Status}}").startswith("Restarting (3) "))
+    assert ": stop the container before removing" in docker("rm", ref).stderr.decode()
+    docker.ok("stop", ref)
+    assert docker.inspect(ref, "{{.State.Status}} {{.State.Running}}") == "exited false"
+
+
+def test_policies_outlive_the_node_agent(running, docker, container):
+    ref = container("--restart", "unless-stopped", "busybox", "sh", "-c", "sleep 0.3")
+    stopped = container("--restart", "unless-stopped", "busybox", "sleep", "100")
+    docker.ok("stop", "-t", "0", stopped)
+    for number in range(3):
+        running.kill(f"node-{number}")
+    before = int(docker.inspect(ref, "{{.RestartCount}}"))
+    wait_for(lambda: int(docker.inspect(ref, "{{.RestartCount}}")) > before)
+    assert docker.inspect(stopped, "{{.State.Status}}") == "exited"
+    docker.ok("stop", "-t", "0", ref)

@@ -1,0 +1,53 @@
+"""How a container's life shows: waiting for its restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from translators.containers import inspect, listing, states
+from translators.containers.model import RestartPolicy
+from translators.containers.restart import policy_warning, shown_policy, stored_policy
+from translators.durations import epoch
+
+NOW = epoch("2026-01-01T00:01:00.000Z")
+VM = {
+    "uuid": "96a6e2b0-6c51-4a7e-9d4f-0a2f5c1b7e11",
+    "state": "running",
+    "zone_state": "running",
+    "boot_timestamp": "2026-01-01T00:00:00.000Z",
+    "internal_metadata": {},
+}
+WAITING = VM | {
+    "state": "stopped",
+    "zone_state": "ready",
+    "exit_status": 3,
+    "exit_timestamp": "2026-01-01T00:00:58.000Z",
+    "internal_metadata": {"docker:restartcount": 4},
+}
+
+
+def test_a_container_that_waits_for_its_restart_counts_as_running():
+    assert listing.status_text(WAITING, NOW) == "Restarting (3) 2 seconds ago"
+    shown = inspect.state(WAITING)
+    told = {key: shown[key] for key in ("Status", "Running", "Restarting", "Pid", "ExitCode")}
+    assert told == {"Status": "restarting", "Running": True, "Restarting": True, "Pid": 0, "ExitCode": 3}
+    assert states.is_running(WAITING)
+
+
+def test_a_container_that_has_ended_does_not():
+    assert not states.is_running(WAITING | {"zone_state": "installed"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "supported", "stored"),
+    [
+        (RestartPolicy(Name="no"), True, None),
+        (RestartPolicy(Name="on-failure", MaximumRetryCount=3), False, "on-failure:3"),
+        (RestartPolicy(Name="unless-stopped"), True, "unless-stopped"),
+        (RestartPolicy(Name="unless-stopped"), False, "always"),
+    ],
+)
+def test_policies_are_stored_as_the_node_knows_them(policy, supported, stored):
+    assert stored_policy(policy, supported=supported) == stored
+    asked = {"Name": policy.Name, "MaximumRetryCount": policy.MaximumRetryCount}
+    assert (shown_policy(stored) == asked) is (policy_warning(policy, supported=supported) is None)
