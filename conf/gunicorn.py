@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ from gateway import settings as _settings
 from gateway.wire.certificate import ensure_server_certificate
 from gateway.wire.tls import server_context
 
-_chosen = _settings.load()
+try:
+    _chosen = _settings.load()
+except ValueError as _error:
+    sys.exit(f"docker-gateway: {_error}")
 _tls = None
 if _chosen.tls.enabled:
     _pair = Path(_chosen.tls.certificate), Path(_chosen.tls.key)

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
+from gunicorn.errors import AppImportError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, Rule
 
@@ -58,6 +59,7 @@ class Gateway(Flask):
     """The Flask app together with what must outlive single requests."""
 
     url_rule_class: type[Rule] = ExactRule
+    common_headers = COMMON_HEADERS
     house: House
     front: FrontDoor
 
@@ -151,9 +153,15 @@ def _common_headers(response: Response) -> Response:
 
 
 def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
-    """Build the app from the settings file and the environment; gunicorn's entry point."""
-    settings = settings_module.load()
-    log.configure(settings.log_level)
-    app = create_app(settings)
+    """Build the app from the settings file and the environment; gunicorn's entry point.
+
+    Raises AppImportError for wrong settings: gunicorn stops with its one sentence instead of a traceback.
+    """
+    try:
+        settings = settings_module.load()
+        log.configure(settings.log_level)
+        app = create_app(settings)
+    except ValueError as error:
+        raise AppImportError(f"docker-gateway: {error}") from error
     AutoRemove(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
     return app

@@ -110,7 +110,10 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
     file = Path(chosen or "conf/gateway.toml")
     if chosen and not file.exists():
         raise ValueError(f"no settings file at {file}")
-    raw: dict[str, Any] = tomllib.loads(file.read_text()) if file.exists() else {}
+    try:
+        raw: dict[str, Any] = tomllib.loads(file.read_text()) if file.exists() else {}
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file}: {error}") from error
     for name, value in environ.items():
         if name.startswith("GATEWAY_") and name != "GATEWAY_CONFIG":
             _overlay(raw, name.removeprefix("GATEWAY_").lower().split("__"), value)

@@ -90,7 +90,8 @@ class Instance:
             "docker_url": self.docker_url,
             "registry_mirrors": self.mirrors,
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)  # keys, environments of containers and what they wrote
         self.datacenter_file.write_text(json.dumps(facts, indent=1) + "\n")
 
     def gateway_environment(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from gunicorn import util
@@ -93,13 +94,13 @@ class Response(wsgi.Response):
             raise ClientGoneError from error
 
 
-def refusal(status: str, text: str) -> bytes:
-    """Return a whole response for a request that could not even be read."""
-    body = text.encode("utf-8", "replace")
+def refusal(status: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
+    """Return a whole response for a request that could not even be read; its body is its status, as with Go."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return (
-        f"HTTP/1.1 {status}\r\nDate: {http_date()}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    ).encode("latin-1") + body
+        f"HTTP/1.1 {status}\r\nDate: {http_date()}\r\nContent-Type: text/plain; charset=utf-8\r\n{more}"
+        f"Content-Length: {len(status)}\r\nConnection: close\r\n\r\n{status}"
+    ).encode("latin-1")
 
 
 _date = (0, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -45,7 +45,7 @@ class Worker(GeventWorker):
 
     An application with an attribute ``shortcut(method, uri) -> bytes | None`` is asked before an
     environ is built; bytes are sent as they are (head and body) and the request is done. That is how
-    ``/_ping`` stays cheap.
+    ``/_ping`` stays cheap. Its attribute ``common_headers`` (pairs) goes with what the worker itself refuses.
     """
 
     tls: SSL.Context | None = None
@@ -55,6 +55,7 @@ class Worker(GeventWorker):
         super().__init__(*args, **kwargs)
         self._idle: set[gevent.Greenlet] = set()
         self._shortcut: Shortcut | None = None
+        self._common_headers: Sequence[tuple[str, str]] = ()
 
     def init_process(self) -> None:
         """Die with the arbiter: a worker that outlives it holds the port that the next arbiter wants."""
@@ -64,6 +65,7 @@ class Worker(GeventWorker):
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self._shortcut = getattr(self.wsgi, "shortcut", None)
+        self._common_headers = getattr(self.wsgi, "common_headers", ())
 
     def run(self) -> None:
         for listener in self.sockets:
@@ -136,7 +138,7 @@ class Worker(GeventWorker):
             pass
         except ParseException as error:
             self.log.debug("unreadable request: %s", error)
-            sock.sendall(_refuse(error))
+            sock.sendall(refusal(_status(error), self._common_headers))
             close_gently(sock)
         finally:
             self._idle.discard(greenlet)
@@ -157,7 +159,7 @@ class Worker(GeventWorker):
         except Exception:
             self.log.exception("error while answering %s %s", request.method, request.path)
             if not response.headers_sent:
-                sock.sendall(refusal("500 Internal Server Error", "500 Internal Server Error"))
+                sock.sendall(refusal("500 Internal Server Error", self._common_headers))
                 return False
             return None  # cut off without a last chunk, so that the client knows
 
@@ -175,9 +177,9 @@ class Worker(GeventWorker):
         return not response.should_close()
 
 
-def _refuse(error: ParseException) -> bytes:
+def _status(error: ParseException) -> str:
     if isinstance(error, LimitRequestLine):
-        return refusal("414 URI Too Long", "414 URI Too Long")
+        return "414 URI Too Long"
     if isinstance(error, LimitRequestHeaders):
-        return refusal("431 Request Header Fields Too Large", "431 Request Header Fields Too Large")
-    return refusal("400 Bad Request", "400 Bad Request")
+        return "431 Request Header Fields Too Large"
+    return "400 Bad Request"

@@ -25,6 +25,7 @@ def shortcut(method: str, uri: str) -> bytes | None:
 
 
 app.shortcut = shortcut
+app.common_headers = [("Api-Version", "1.51"), ("Server", "Wire/1")]
 
 
 @app.after_request

@@ -190,6 +190,7 @@ def test_unreadable_requests_are_answered_in_plain_words_and_closed(live: Live, 
     assert reply.status == status
     assert reply.headers["content-type"] == "text/plain; charset=utf-8"
     assert reply.body.startswith(str(status).encode())
+    assert (reply.headers["api-version"], reply.headers["server"]) == ("1.51", "Wire/1")
 
 
 def chunked(body: bytes, size: int) -> bytes:

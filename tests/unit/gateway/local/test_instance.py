@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,10 @@ def test_the_settings_of_an_instance_are_readable_settings(tmp_path):
     assert settings.listen[0] == instance.docker_url
     assert settings.services.vmapi == instance.url("vmapi")
     assert settings.socket_account == "demo"
+
+
+def test_the_folder_is_its_owners_alone(tmp_path):
+    instance = Instance.of({}, tmp_path)
+    instance.folder.mkdir(mode=0o755)
+    instance.write_datacenter_file()
+    assert stat.S_IMODE(instance.folder.stat().st_mode) == 0o700

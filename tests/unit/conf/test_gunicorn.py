@@ -1,0 +1,39 @@
+"""Wrong settings stop the start with one sentence."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONF = Path(__file__).parents[3] / "conf" / "gunicorn.py"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("bogus = 3", "Object contains unknown field `bogus`"),
+        ("not toml [", "Expected '=' after a key"),
+        ('chain = ["request_ids"]', "there is no middleware 'request_ids'"),
+        ("[middleware.audit]\nbodies = 5", "middleware.audit"),
+    ],
+)
+def test_wrong_settings_stop_the_start_with_one_sentence(tmp_path, settings, sentence):
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        f'listen = ["unix://{tmp_path}/socket"]\nstate_dir = "{tmp_path}"\ntls = {{enabled = false}}\n{settings}'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", str(CONF)],
+        env={**os.environ, "GATEWAY_CONFIG": str(file), "PYTHONPATH": str(CONF.parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("docker-gateway: ") and sentence in line]
