@@ -25,8 +25,8 @@ class Cnapi(ServiceClient):
     ) -> dict[str, Any]:
         """Start an exec, an attach or a log stream on the node; return ``{"host", "port"}`` to connect to at once.
 
-        A detached exec answers ``{}``. On a real node every failure is 500 InternalError: look at the VM's
-        state first. Not to be repeated: each call runs the command again.
+        A detached exec answers ``{}``, a question its answer. On a real node every failure is 500 InternalError:
+        look at the VM's state first. Not to be repeated: each call runs the command again.
         """
         path = f"/servers/{server_uuid}/vms/{vm_uuid}/docker-exec"
         return self.post(path, body={"command": command}, timeout=timeout) or {}

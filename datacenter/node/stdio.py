@@ -1,4 +1,4 @@
-"""The stdio task of a node: attach, exec, logs, and sizes of terminals.
+"""The stdio task of a node: attach, exec, logs, sizes of terminals, and what a container has written.
 
 SDC: CNAPI POST /servers/:server_uuid/vms/:uuid/docker-exec, which is the task ``docker_exec``.
 """
@@ -19,6 +19,7 @@ from datacenter.node.linejson import Lines
 from datacenter.node.logs import serve_logs
 from datacenter.node.tasks import Params, Result, Task, TaskError
 from datacenter.node.terminal import resize_console
+from datacenter.node.usage import written_bytes
 from datacenter.node.zone import Zone
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def docker_exec(node: Node, params: Params) -> Result:
     if command.get("InspectExec"):
         execution = EXECUTIONS.of(zone, str(command.get("ExecId")))
         return {"Running": execution.running, "ExitCode": execution.code, "Pid": execution.pid}
+    if command.get("DiskUsage"):
+        return {"Written": written_bytes(zone)}
     framing = _framing(zone, command)
     if command.get("AttachConsole"):
         return _reply(attach(zone, command, framing), framing)

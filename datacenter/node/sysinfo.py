@@ -15,9 +15,9 @@ CAPABILITIES = (
     "logs-filter",
     "exec-options",
     "console-resize",
+    "disk-usage",
     "linux-options",
     "oom-status",
-    "restart-policies",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.call import Call
 from grammars import dockerids
 from translators.containers import states, view
+from translators.containers.disk_usage import sizes
 from translators.containers.firewall import published_ports
 from translators.containers.host_defaults import HOST_CONFIG
 from translators.containers.links import shown_links
@@ -39,12 +40,6 @@ def inspect(call: Call, ref: str) -> Json:
     if call.flag("size"):
         described |= sizes(call, vm)
     return shape_inspect(described, call.version, short_id(vm))
-
-
-def sizes(call: Call, vm: Vm) -> Json:
-    """Return sizes in bytes: SDC does not tell what a container has written, so only the image counts."""
-    record = call.state.images.get(call.owner.uuid, view.image_id(vm))
-    return {"SizeRw": 0, "SizeRootFs": record.size if record else 0}
 
 
 def describe(
@@ -83,10 +78,10 @@ def describe(
 def state(vm: Vm) -> Json:
     """Translate the VM's state. Times of a run that is over stay until the next start."""
     word = states.status(vm)
-    ran, up = states.has_run(vm) or word == "running", states.is_running(vm)
+    ran = states.has_run(vm) or word == "running"
     return {
         "Status": word,
-        "Running": up,
+        "Running": word == "running",
         "Paused": False,
         "Restarting": word == "restarting",
         "OOMKilled": word != "running" and states.metadata(vm).get("docker:oomkilled") in (True, "true"),

@@ -9,8 +9,8 @@ from typing import Any
 from gateway.call import Call
 from gateway.errors import InvalidParameter
 from translators.containers import states, view
+from translators.containers.disk_usage import sizes
 from translators.containers.firewall import may_publish
-from translators.containers.inspect import sizes
 from translators.containers.links import names_by_target
 from translators.containers.list_filters import ACCEPTED, Selection, select
 from translators.containers.lookup import mine
@@ -65,8 +65,8 @@ def _limit(call: Call) -> int:
 def _predicate(call: Call, *, complete: bool) -> dict[str, Any]:
     if complete:
         return mine(call.owner.uuid)
-    up = {"or": [{"eq": ["state", "running"]}, {"eq": ["zone_state", "ready"]}]}
-    return {"and": [{"eq": ["docker", True]}, {"eq": ["owner_uuid", call.owner.uuid]}, up]}
+    terms = [{"eq": ["docker", True]}, {"eq": ["owner_uuid", call.owner.uuid]}, {"eq": ["state", "running"]}]
+    return {"and": terms}
 
 
 def _published(call: Call, vms: list[Vm]) -> dict[str, set[Port]]:
@@ -127,8 +127,6 @@ def status_text(vm: Vm, now: float) -> str:
         return f"Provisioning {since('create_timestamp')}"
     if word == "running":
         return f"Up {since('boot_timestamp')}"
-    if word == "restarting":
-        return f"Restarting ({states.exit_code(vm)}) {since('exit_timestamp')} ago"
     if word == "exited":
         known = vm.get("exit_status") is not None and vm.get("exit_timestamp")
         return f"Exited ({states.exit_code(vm)}) {since('exit_timestamp')} ago" if known else "Exited"

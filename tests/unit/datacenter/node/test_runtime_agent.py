@@ -314,6 +314,16 @@ def test_boot_takes_metadata_and_gives_it_back(node):
     assert "internal_metadata" not in node.task("machine_boot", uuid=vm)["vm"]
 
 
+def test_what_a_container_has_written(node):
+    script = "dd if=/dev/zero of=/big bs=1000 count=70; ln /big /again; mkdir /d; echo 123 > /d/x; rm /data/seed; echo x > /vol/y"
+    volume = [{"source": str(uuid.uuid4()), "target": "/vol", "type": "lofs", "options": []}]
+    vm = node.create("sh", "-c", script, filesystems=volume)
+    assert node.task("docker_exec", uuid=vm, command={"DiskUsage": True}) == {"Written": 0}
+    node.task("machine_boot", uuid=vm)
+    node.wait(vm)
+    assert node.task("docker_exec", uuid=vm, command={"DiskUsage": True}) == {"Written": 70004}
+
+
 def test_host_paths_are_never_bound(node):
     outside = [{"source": "/etc", "target": "/host", "type": "lofs", "options": []}]
     with pytest.raises(TaskFailed, match="can't be mounted"):

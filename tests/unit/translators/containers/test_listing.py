@@ -8,7 +8,8 @@ import pytest
 
 from gateway.errors import InvalidParameter, NotFound
 from gateway.versions import ApiVersion
-from tests.unit.translators.containers.conftest import EXTERNAL, FABRIC
+from sdc.errors import SdcUnavailable
+from tests.unit.translators.containers.conftest import EXTERNAL, FABRIC, SERVER
 from tests.unit.translators.containers.test_create import create
 from translators.containers.inspect import inspect
 from translators.containers.listing import command_line, list_containers, status_text
@@ -113,7 +114,8 @@ def test_an_item_has_all_that_docker_shows(three):
         "nginx",
     )
     assert item["Status"].startswith("Up ")
-    assert (item["SizeRw"], item["SizeRootFs"]) == (0, 4096)
+    assert item["SizeRootFs"] == 4096
+    assert "SizeRw" not in item  # this data center cannot tell
     assert item["HostConfig"] == {"NetworkMode": "bridge"}
     assert {n: e["NetworkID"] for n, e in item["NetworkSettings"]["Networks"].items()} == {
         "external": EXTERNAL.replace("-", "") * 2, "My-Fabric-Network": FABRIC.replace("-", "") * 2,
@@ -194,3 +196,30 @@ def test_durations(seconds, text):
 
 def test_command_line_quotes_for_people():
     assert command_line(["/bin/sh", "-c", "sleep 100"]) == "/bin/sh -c 'sleep 100'"
+
+
+class TellingCnapi:
+    """CNAPI of a data center whose node tells what a container has written, unless it is away."""
+
+    def __init__(self, *, away):
+        self.away = away
+        self.asked = []
+
+    def list_servers(self, **_):
+        return [{"uuid": SERVER, "sysinfo": {"Docker Capabilities": ["disk-usage"]}}]
+
+    def docker_exec(self, server_uuid, vm_uuid, command):
+        self.asked.append((server_uuid, vm_uuid, command))
+        if self.away:
+            raise SdcUnavailable("cnapi", 503, "ServiceUnavailable", "starting")
+        return {"Written": 100}
+
+
+@pytest.mark.parametrize(("away", "told"), [(False, {"SizeRw": 100, "SizeRootFs": 4196}), (True, {"SizeRootFs": 4096})])
+def test_sizes_where_the_node_tells_them(three, away, told):
+    three.services.cnapi = TellingCnapi(away=away)
+    item = list_containers(three.call("container.list", size="1"))[0]
+    assert three.services.cnapi.asked == [(SERVER, three.vm("web")["uuid"], {"DiskUsage": True})]
+    container = inspect(three.call(size="1"), "web")
+    for shown in (item, container):
+        assert {key: value for key, value in shown.items() if key.startswith("Size")} == told
