@@ -18,6 +18,7 @@ CAPABILITIES = (
     "disk-usage",
     "linux-options",
     "oom-status",
+    "restart-policies",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024

@@ -78,10 +78,10 @@ def describe(
 def state(vm: Vm) -> Json:
     """Translate the VM's state. Times of a run that is over stay until the next start."""
     word = states.status(vm)
-    ran = states.has_run(vm) or word == "running"
+    ran, up = states.has_run(vm) or word == "running", states.is_running(vm)
     return {
         "Status": word,
-        "Running": word == "running",
+        "Running": up,
         "Paused": False,
         "Restarting": word == "restarting",
         "OOMKilled": word != "running" and states.metadata(vm).get("docker:oomkilled") in (True, "true"),

@@ -65,8 +65,8 @@ def _limit(call: Call) -> int:
 def _predicate(call: Call, *, complete: bool) -> dict[str, Any]:
     if complete:
         return mine(call.owner.uuid)
-    terms = [{"eq": ["docker", True]}, {"eq": ["owner_uuid", call.owner.uuid]}, {"eq": ["state", "running"]}]
-    return {"and": terms}
+    up = {"or": [{"eq": ["state", "running"]}, {"eq": ["zone_state", "ready"]}]}
+    return {"and": [{"eq": ["docker", True]}, {"eq": ["owner_uuid", call.owner.uuid]}, up]}
 
 
 def _published(call: Call, vms: list[Vm]) -> dict[str, set[Port]]:
@@ -127,6 +127,8 @@ def status_text(vm: Vm, now: float) -> str:
         return f"Provisioning {since('create_timestamp')}"
     if word == "running":
         return f"Up {since('boot_timestamp')}"
+    if word == "restarting":
+        return f"Restarting ({states.exit_code(vm)}) {since('exit_timestamp')} ago"
     if word == "exited":
         known = vm.get("exit_status") is not None and vm.get("exit_timestamp")
         return f"Exited ({states.exit_code(vm)}) {since('exit_timestamp')} ago" if known else "Exited"
