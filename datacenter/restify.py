@@ -5,6 +5,8 @@ Facts: restify, as the captures of the real services show it.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -55,6 +57,14 @@ def service(name: str, server: str) -> Flask:
     app.register_error_handler(RestError, lambda error: reply(error.body(), error.status))
     app.register_error_handler(HTTPException, _http_error)
     return app
+
+
+def content_md5(response: Response) -> Response:
+    """Say the digest of a body, as the services on older restifies do."""
+    if response.get_data():
+        digest = hashlib.md5(response.get_data(), usedforsecurity=False).digest()
+        response.headers["Content-MD5"] = base64.b64encode(digest).decode()
+    return response
 
 
 def manners(name: str, server: str, request_id: str, began: float) -> list[tuple[str, str]]:

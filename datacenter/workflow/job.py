@@ -89,8 +89,10 @@ def trimmed(doc: Doc) -> Doc:
 
 
 def full(doc: Doc, workflow: Workflow | None) -> Doc:
-    """A job as WFAPI shows it, with the definition of its workflow."""
-    view = {key: value for key, value in doc.items() if key != "info"}
+    """A job as WFAPI shows it: with the definition of its workflow, and with an image that its params name."""
+    view = {key: value for key, value in doc.items() if key != "info" and (key != "onerror_results" or value)}
+    if "image_uuid" in doc["params"]:
+        view["image_uuid"] = doc["params"]["image_uuid"]
     if workflow is not None:
         definition = workflow.definition()
         view.update({part: definition[part] for part in ("chain", "onerror", "oncancel")})

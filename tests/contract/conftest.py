@@ -30,8 +30,8 @@ ADMIN_NIC = {"net0": {"NIC Names": ["admin", "external"], "ip4addr": "127.0.0.1"
 class BookNode:
     """A compute node's agent that keeps books and starts nothing. ``failures`` maps a task to its next errors."""
 
-    def __init__(self) -> None:
-        self.uuid = str(uuid.uuid4())
+    def __init__(self, server_uuid: str | None = None) -> None:
+        self.uuid = server_uuid or str(uuid.uuid4())
         self.zones: dict[str, dict[str, Any]] = {}
         self.tasks: list[tuple[str, dict[str, Any]]] = []
         self.failures: dict[str, list[tuple[str, str]]] = {}

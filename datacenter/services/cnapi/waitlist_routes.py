@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, request
 
 from datacenter.clock import epoch
 from datacenter.restify import RestError, params, reply, route_table, truthy
@@ -49,7 +49,7 @@ class WaitlistRoutes:
             asked["expires_at"],
             action=asked.get("action"),
             extra=asked.get("extra"),
-            reqid=g.request_id,
+            reqid=request.headers.get("x-request-id"),
         )
         return reply({"uuid": ticket["uuid"], "queue": self._tickets.queue(ticket)}, 202)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 
-from datacenter.restify import RestError, is_uuid, not_found, params, reply, service, truthy
+from datacenter.restify import RestError, content_md5, is_uuid, not_found, params, reply, service, truthy
 from datacenter.services.papi import schema
 
 if TYPE_CHECKING:
@@ -63,10 +61,7 @@ def _headers(response: Response) -> Response:
     headers = response.headers
     headers["Api-Version"] = VERSION
     headers["Response-Time"] = "0"
-    if response.get_data():
-        digest = hashlib.md5(response.get_data(), usedforsecurity=False).digest()
-        headers["Content-MD5"] = base64.b64encode(digest).decode()
-    return response
+    return content_md5(response)
 
 
 def _page(papi: Papi) -> tuple[list[Package], int]:

@@ -34,7 +34,7 @@ OFFERED = frozenset({"start", "stop", "kill", "reboot", "update"})
 SIGNAL_NUMBERS = frozenset({*range(7), *range(8, 32), 37})
 CONTEXT = ("uuid", "action", "owner_uuid", "sync", "origin", "creator_uuid", "idempotent", "context")
 RESIZE = ("cpu_cap", "max_lwps", "max_physical_memory", "max_swap", "zfs_io_priority")
-UPDATABLE = SETTABLE - {"server_uuid", "image_uuid", "nics", "filesystems", "owner_uuid", "zlog_max_size"}
+UPDATABLE = SETTABLE - {"server_uuid", "image_uuid", "nics", "filesystems", "owner_uuid"}
 MIB_IN_GIB = 1024
 
 
@@ -139,8 +139,6 @@ class Actions:
                 payload.setdefault(field, package.get(field))
             payload.setdefault("quota", int(package.get("quota") or 0) // MIB_IN_GIB)
             payload.setdefault("cpu_shares", package.get("fss"))
-            payload.setdefault("package_name", package.get("name"))
-            payload.setdefault("package_version", package.get("version"))
         if payload.get("ram") is not None:
             payload.setdefault("max_physical_memory", payload["ram"])
         if payload.get("max_physical_memory") is not None:

@@ -90,8 +90,6 @@ class Placing:
                 payload.setdefault(field, package.get(field))
             payload.setdefault("quota", int(package.get("quota") or 0) // MIB_IN_GIB)
             payload.setdefault("cpu_shares", package.get("fss", package.get("cpu_shares")))
-            payload.setdefault("package_name", package.get("name"))
-            payload.setdefault("package_version", package.get("version"))
         payload.setdefault("max_physical_memory", payload.get("ram"))
         payload.setdefault("ram", payload["max_physical_memory"])
         payload.setdefault("quota", 0)

@@ -68,10 +68,10 @@ SETTABLE = frozenset(
         "tmpfs",
         "zfs_data_compression",
         "zfs_io_priority",
-        "zlog_max_size",
     },
 )
 """What a put of the whole VM may bring beside NODE_FIELDS."""
+HARDWARE_BRANDS = frozenset({"bhyve", "kvm"})
 OPTIONAL = (
     "docker",
     "filesystems",
@@ -91,9 +91,12 @@ OPTIONAL = (
     "indestructible_zoneroot",
     "indestructible_delegated",
     "fs_allowed",
-    "zlog_max_size",
-    "vcpus",
 )
+
+
+def as_put(vm: Vm, update: Vm) -> Vm:
+    """A VM as a put of it is answered: empty fields that were not part of the put are left out."""
+    return {field: value for field, value in vm.items() if value is not None and (value != {} or field in update)}
 
 
 def new_vm(payload: Vm, nics: list[Vm], server: Vm, resolvers: list[str]) -> Vm:
@@ -137,6 +140,8 @@ def new_vm(payload: Vm, nics: list[Vm], server: Vm, resolvers: list[str]) -> Vm:
         "zpool": "zones",
     }
     vm |= {field: payload[field] for field in OPTIONAL if payload.get(field) is not None}
+    if payload["brand"] in HARDWARE_BRANDS and payload.get("vcpus") is not None:
+        vm["vcpus"] = payload["vcpus"]
     if "filesystems" in vm:
         vm["filesystems"] = [_placed(uuid, filesystem) for filesystem in vm["filesystems"]]
     vm["image_uuid"] = payload["image_uuid"]
@@ -162,7 +167,7 @@ def news(vm: Vm, update: Vm) -> Vm:
             told = changes["internal_metadata"]
             changes["internal_metadata"] = {key: told[key] for key in told.keys() - LIFE_METADATA}
     if vm["state"] in {"destroyed", "failed"}:
-        changes.pop("state", None)
+        changes = {key: value for key, value in changes.items() if key not in {"state", "zone_state"}}
     if "internal_metadata" in changes:
         changes["internal_metadata"] = {**vm["internal_metadata"], **changes["internal_metadata"]}
     for nullable in ("tags", "customer_metadata", "nics", "snapshots", "datasets", "resolvers"):

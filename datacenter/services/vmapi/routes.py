@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 
 from datacenter.restify import RestError, is_uuid, params, reply, route_table, truthy
 from datacenter.services.vmapi.listing import MESSAGE, Listing, check_owner, pick
-from datacenter.services.vmapi.record import Vm
+from datacenter.services.vmapi.record import Vm, as_put
 from datacenter.workflow.failure import TaskError
 
 if TYPE_CHECKING:
@@ -98,10 +98,11 @@ class VmRoutes:
     def put_vm(self, uuid: str) -> Response:
         """Take in what a node says about one of its VMs."""
         _check_uuid(uuid)
-        vm = self._vmapi.apply(uuid, params())
+        update = params()
+        vm = self._vmapi.apply(uuid, update)
         if vm is None:
             raise RestError(404, "ResourceNotFound", "VM not found")
-        return reply(vm)
+        return reply(as_put(vm, update))
 
     def act(self, uuid: str) -> Response:
         """Queue an action: start, stop, kill, reboot, update."""

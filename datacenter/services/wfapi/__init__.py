@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from datacenter.restify import service
+from datacenter.restify import content_md5, service
 from datacenter.services.wfapi.routes import WfapiRoutes
 from datacenter.workflow.engine import Engine
 
@@ -19,4 +19,5 @@ class Wfapi:
         self.engine = Engine(dc.store)
         self.definitions = dc.store.bucket("workflows")
         self.app = service("wfapi", "WorkflowAPI")
+        self.app.after_request(content_md5)
         self.app.register_blueprint(WfapiRoutes(self).blueprint())

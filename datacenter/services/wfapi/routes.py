@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g
 
 from datacenter.restify import RestError, body, not_found, params, reply, route_table
+from datacenter.services.wfapi import definitions
 from datacenter.workflow.job import full
 
 if TYPE_CHECKING:
@@ -90,10 +90,11 @@ class WfapiRoutes:
         ]
         if given["name"] in taken:
             raise RestError(409, "Conflict", "Workflow.name must be unique. A workflow with the same name exists")
-        made = {**given, "uuid": str(uuid.uuid4()), "max_attempts": given.get("max_attempts", 10)}
+        made = definitions.made(given)
         self._definitions.put(made["uuid"], made)
         g.request_id = made["uuid"]
-        return reply(made, 201, location=f"/workflows/{made['uuid']}", request_id=made["uuid"])
+        shown = {field: value for field, value in made.items() if field != "version"}
+        return reply(shown, 201, location=f"/workflows/{made['uuid']}", request_id=made["uuid"])
 
     def get_workflow(self, workflow_uuid: str) -> Response:
         return reply(self._workflow(workflow_uuid), request_id=workflow_uuid)
@@ -103,8 +104,9 @@ class WfapiRoutes:
         if workflow_uuid not in self._definitions:
             raise RestError(409, "Conflict", f"Workflow {known['name']} is built in")
         given = body()
-        changed = {**known, **(given if isinstance(given, dict) else {}), "uuid": workflow_uuid}
-        return reply(self._definitions.put(workflow_uuid, changed), request_id=workflow_uuid)
+        changes = given if isinstance(given, dict) else {}
+        self._definitions.put(workflow_uuid, {**known, **changes, "uuid": workflow_uuid})
+        return reply({"uuid": workflow_uuid, **changes}, request_id=workflow_uuid)
 
     def delete_workflow(self, workflow_uuid: str) -> Response:
         known = self._workflow(workflow_uuid)
@@ -146,7 +148,7 @@ class WfapiRoutes:
             for doc in self._engine.find({"execution": execution, "target": target}):
                 if {**doc["params"], "x-request-id": None} == {**job_params, "x-request-id": None}:
                     raise RestError(409, "Conflict", f"Another job with the same target and params is {execution}")
-        made = self._engine.submit(task, target, {**job_params, "task": task, "x-request-id": g.request_id})
+        made = self._engine.submit(task, target, {"x-request-id": g.request_id, **job_params, "task": task})
         return reply(self._view(made.doc), 201, location=f"/jobs/{made.uuid}", request_id=made.uuid)
 
     def get_job(self, job_uuid: str) -> Response:
