@@ -5,6 +5,7 @@ Docker: POST /exec/{id}/start   SDC: CNAPI docker-exec {Cmd}
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -25,6 +26,8 @@ from datacenter.node.relay import Stream, drain, relay
 from datacenter.node.runtime import Runtime
 from datacenter.node.terminal import unpack_size
 from datacenter.node.zone import Zone
+
+logger = logging.getLogger(__name__)
 
 OUTPUT_WITHIN = 2.0
 """Seconds a process's children may go on writing to its output after its end, as with dockerd."""
@@ -143,11 +146,18 @@ class Execution:
         return failure
 
     def _failure(self) -> ExecFailure:
-        """The runtime's last words, for what was not foreseen before it was started."""
+        """The runtime's last words, for what was not foreseen before it was started.
+
+        Words about the host's own files are for the node's log alone.
+        """
         log = self._folder / "log"
         words = log.read_text(errors="replace").split("\n") if log.exists() else []
-        said = [line for line in words if line.strip()]
-        return ExecFailure(f"{PREFIX}{said[-1] if said else 'the runtime failed'}: unknown")
+        said = next((line for line in reversed(words) if line.strip()), "the runtime failed")
+        home = self.zone.folder.parent.parent
+        if f"{home}/" in said:
+            logger.error("exec in %s: %s", self.zone.uuid, said)
+            said = "the runtime failed"
+        return ExecFailure(f"{PREFIX}{said}: unknown")
 
     def _end(self, code: int | None) -> None:
         self.code = code if code is None or code >= 0 else 128 - code

@@ -7,10 +7,12 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.app import create_app
 from gateway.settings import Settings, TlsSettings
 from middleware.testing import DataCenter
+from sdc.errors import SdcError
 
 JSON = {"Content-Type": "application/json"}
 COMMON = ("Api-Version", "Server", "Ostype", "Docker-Experimental", "X-Request-Id")
@@ -105,3 +107,14 @@ def test_clients_below_the_floor_are_told_in_plain_text(gateway):
     reply = ask(gateway, "GET", "/v1.23/version")
     assert reply.content_type == "text/plain; charset=utf-8"
     assert reply.text.startswith("client version 1.23 is too old. Minimum supported API version is 1.24")
+
+
+def test_what_broke_behind_the_gateway_is_logged_and_not_told(gateway, monkeypatch):
+    def broken(**_):
+        raise SdcError("vmapi", 500, "InternalError", "moray at 10.99.99.17 is down")
+
+    monkeypatch.setattr(gateway.house.services.vmapi, "list_vms", broken)
+    with capture_logs() as logs:
+        reply = ask(gateway, "GET", "/containers/json")
+    assert (reply.status_code, reply.json) == (500, {"message": "problem loading containers"})
+    assert any("10.99.99.17" in line.get("cause", "") for line in logs)

@@ -191,3 +191,19 @@ def test_a_detached_process_that_ended_before_it_was_seen_has_run(detached):
 def test_a_detached_process_that_never_ran_is_told(detached):
     with pytest.raises(ExecFailure, match="the runtime failed"):
         detached("exit 1")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("setgroups: Operation not permitted", "setgroups: Operation not permitted"),
+        ("open $ROOT/bundle/x: No such file or directory", "the runtime failed"),
+    ],
+)
+def test_the_host_s_paths_are_not_told(detached, tmp_path, caplog, words, shown):
+    words = words.replace("$ROOT", str(tmp_path))
+    script = f"pid=${{1#--pid-file=}}; echo '{words}' > ${{pid%/pid}}/log; exit 1"
+    with pytest.raises(ExecFailure) as failed:
+        detached(script)
+    assert failed.value.message.endswith(f"{shown}: unknown")
+    assert (words in caplog.text) == (words != shown)
