@@ -14,7 +14,7 @@ from gevent.event import AsyncResult
 from gevent.socket import wait_read
 
 from datacenter.clock import iso
-from datacenter.node import cgroups, conmon, layers, network, programs, rootfs, spec, users
+from datacenter.node import cgroups, conmon, health, layers, network, programs, rootfs, spec, users
 from datacenter.node.exits import UNKNOWN_EXIT
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
@@ -59,6 +59,7 @@ class Lifecycle:
         self._volumes = Volumes(home, images, zones, self.cleared)
         self._filters = Filters(home, runtime)
         self.restarts = Restarts(self._boot_again)
+        self._health = health.Monitor(runtime, lambda zone: report(zone, node_fields(zone)))
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
         self._nudge: AsyncResult | None = None
@@ -125,6 +126,8 @@ class Lifecycle:
         for hook in list(zone.before_start):
             hook(zone)
         self._runtime.start(zone.uuid)
+        if health.check_of(zone):
+            health.note(zone, health.Health(Log=health.health_of(zone).Log))
         zone.change_life(state="running", waiting=False, boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
         self.watch(zone)
         if zone.uuid in self._early:
@@ -150,6 +153,9 @@ class Lifecycle:
             return
         oom = cgroups.was_oom_killed(f"{self._host.cgroup}/{zone.uuid}")
         end = {"exit_status": code, "exit_timestamp": iso(), "oom_killed": oom}
+        if health.check_of(zone):
+            was = health.health_of(zone)
+            health.note(zone, health.Health("unhealthy", was.FailingStreak, was.Log))  # as dockerd has it
         again = plan(zone, msgspec.structs.replace(zone.life, **end))
         zone.change_life(state="stopped", pid=None, conmon_pid=None, **end, **again)
         self._report(zone, node_fields(zone))
@@ -178,7 +184,8 @@ class Lifecycle:
         self._clear(zone)
 
     def watch(self, zone: Zone) -> None:
-        """Notice it when a running zone's conmon dies without having written an exit file."""
+        """Notice it when a running zone's conmon dies without having written an exit file; check its health."""
+        self._health.watch(zone)
         gevent.spawn(self._watch, zone, zone.life.conmon_pid)
 
     def _watch(self, zone: Zone, conmon_pid: int) -> None:
@@ -272,6 +279,8 @@ def node_fields(zone: Zone) -> dict[str, Any]:
     life = zone.life
     told: dict[str, Any] = {"docker:oomkilled": life.oom_killed, "docker:restartcount": life.restart_count}
     told = {key: value for key, value in told.items() if value or key in zone.metadata}
+    if "docker:health" in zone.metadata:
+        told["docker:health"] = zone.metadata["docker:health"]
     zone.record["internal_metadata"] = {**zone.metadata, **told}
     return {
         "uuid": zone.uuid,

@@ -19,6 +19,7 @@ CAPABILITIES = (
     "linux-options",
     "oom-status",
     "restart-policies",
+    "health",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024

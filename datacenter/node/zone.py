@@ -33,6 +33,7 @@ class Life(msgspec.Struct, kw_only=True):
     """Seconds the policy last waited."""
     waiting: bool = False
     """The policy will start the zone again, or is at it."""
+    paused: bool = False
     halted: bool = False
     """Somebody stopped it: the policy leaves it alone until somebody starts it."""
 

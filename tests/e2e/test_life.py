@@ -33,3 +33,15 @@ def test_policies_outlive_the_node_agent(running, docker, container):
     wait_for(lambda: int(docker.inspect(ref, "{{.RestartCount}}")) > before)
     assert docker.inspect(stopped, "{{.State.Status}}") == "exited"
     docker.ok("stop", "-t", "0", ref)
+
+
+def test_health_is_checked_shown_and_filtered(docker, container):
+    check = ("--health-cmd", "test -f /ok", "--health-interval", "1s", "--health-retries", "2")
+    ref = container(*check, "busybox", "sh", "-c", "touch /ok; sleep 100")
+    assert docker.inspect(ref, "{{.State.Health.Status}}") == "starting"
+    wait_for(lambda: docker.inspect(ref, "{{.State.Health.Status}}") == "healthy")
+    assert docker.ok("ps", "-f", "health=healthy", "-f", f"id={ref}", "--format", "{{.Status}}").endswith("(healthy)")
+    docker.ok("exec", ref, "rm", "/ok")
+    wait_for(lambda: docker.inspect(ref, "{{.State.Health.Status}}") == "unhealthy")
+    assert docker.inspect(ref, "{{(index .State.Health.Log 0).ExitCode}}") == "0"
+    assert docker.ok("ps", "-q", "-f", "health=healthy", "-f", f"id={ref}") == ""

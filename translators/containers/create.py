@@ -13,6 +13,7 @@ from translators.capabilities import capabilities
 from translators.containers import volumes
 from translators.containers.command import merge_command
 from translators.containers.firewall import add_rules, plan_rules
+from translators.containers.health import HEALTH, health_warning, merge_health
 from translators.containers.linking import keep_links, plan_links
 from translators.containers.links import link_metadata
 from translators.containers.linux import LINUX_OPTIONS, plan_linux
@@ -73,13 +74,14 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
     image, config = find_source(call, body.Image)
     with speaking_docker(DOING):
         offered = capabilities(call)
-    supported, policies = LINUX_OPTIONS in offered, RESTART_POLICIES in offered
+    supported, policies, checked = (name in offered for name in (LINUX_OPTIONS, RESTART_POLICIES, HEALTH))
     vm_uuid = str(uuid.uuid4())
     container_id = dockerids.new_docker_id(vm_uuid)
     ports = plan_ports(body, config.get("ExposedPorts") or ())
     networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=supported)
     linux = plan_linux(body, config, supported=supported, no_network=networks.disconnected)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
+    check = merge_health(body, config, call.version)
     targets = volumes.plan_volumes(body, config.get("Volumes") or ()).targets
     sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom)
     parts = Parts(
@@ -99,6 +101,7 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
         ports=ports,
         networks=networks,
         linux=linux,
+        health=check if checked else None,
         restart_policy=stored_policy(restart, supported=policies),
         filesystems=[*shared, *volumes.new_filesystems(targets, shared)],
         volumes_from=sources,
@@ -107,7 +110,7 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
     )
     payload = build_payload(body, parts)
     payload["firewall_rules"] = plan_rules(call, vm_uuid, ports.published)
-    more = [policy_warning(restart, supported=policies), _health_warning(body)]
+    more = [policy_warning(restart, supported=policies), health_warning(check, supported=checked)]
     return payload, [*ports.warnings, *networks.warnings, *linux.warnings, *(text for text in more if text)]
 
 
@@ -116,12 +119,6 @@ def _package(call: Call) -> str:
     if not package:
         raise InternalError(f"{DOING}: no member of the chain chose a package")
     return str(package["uuid"])
-
-
-def _health_warning(body: ContainerCreate) -> str | None:
-    if body.Healthcheck is None or not body.Healthcheck.Test or body.Healthcheck.Test[0] == "NONE":
-        return None
-    return "Healthcheck is not supported by this data center and has no effect."
 
 
 def _volumes_from(call: Call, entries: list[str]) -> tuple[list[str], list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from grammars import dockerids
 from translators.containers import states, view
 from translators.containers.disk_usage import sizes
 from translators.containers.firewall import published_ports
+from translators.containers.health import shown_check, shown_health
 from translators.containers.host_defaults import HOST_CONFIG
 from translators.containers.links import shown_links
 from translators.containers.lookup import find_container
@@ -79,6 +80,7 @@ def state(vm: Vm) -> Json:
     """Translate the VM's state. Times of a run that is over stay until the next start."""
     word = states.status(vm)
     ran, up = states.has_run(vm) or word == "running", states.is_running(vm)
+    health = shown_health(vm)
     return {
         "Status": word,
         "Running": up,
@@ -91,6 +93,7 @@ def state(vm: Vm) -> Json:
         "Error": "",
         "StartedAt": (vm.get("boot_timestamp") if ran else None) or states.NEVER,
         "FinishedAt": vm.get("exit_timestamp") or states.NEVER,
+        **({"Health": health} if health else {}),
     }
 
 
@@ -119,6 +122,8 @@ def _config(vm: Vm, published: set[Port], package: str | None) -> Json:
     }
     if not exposed:
         del config["ExposedPorts"]
+    if check := shown_check(vm):
+        config["Healthcheck"] = check
     return config | {key: linux[key] for key in ("StopSignal", "StopTimeout") if key in linux}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.call import Call
 from gateway.errors import InvalidParameter, NotFound
 from translators.containers import states, view
+from translators.containers.health import health_status
 from translators.containers.lookup import find_container
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
@@ -118,7 +119,7 @@ def _status(_selection: Selection, values: list[str]) -> Test:
 
 def _health(_selection: Selection, values: list[str]) -> Test:
     wanted = _one_of("health", values, HEALTHS)
-    return lambda _vm: "none" in wanted
+    return lambda vm: health_status(vm) in wanted
 
 
 def _exited(_selection: Selection, values: list[str]) -> Test:

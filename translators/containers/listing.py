@@ -11,6 +11,7 @@ from gateway.errors import InvalidParameter
 from translators.containers import states, view
 from translators.containers.disk_usage import sizes
 from translators.containers.firewall import may_publish
+from translators.containers.health import health_suffix
 from translators.containers.links import names_by_target
 from translators.containers.list_filters import ACCEPTED, Selection, select
 from translators.containers.lookup import mine
@@ -126,7 +127,7 @@ def status_text(vm: Vm, now: float) -> str:
     if vm.get("state") == "provisioning":
         return f"Provisioning {since('create_timestamp')}"
     if word == "running":
-        return f"Up {since('boot_timestamp')}"
+        return f"Up {since('boot_timestamp')}{health_suffix(vm)}"
     if word == "restarting":
         return f"Restarting ({states.exit_code(vm)}) {since('exit_timestamp')} ago"
     if word == "exited":

@@ -66,6 +66,8 @@ class Parts:
     ports: PortPlan
     networks: NetworkPlan
     linux: LinuxPlan
+    health: dict[str, Any] | None
+    """The value of ``docker:healthcheck``."""
     restart_policy: str | None
     """The value of ``docker:restartpolicy``."""
     filesystems: list[dict[str, Any]]
@@ -124,6 +126,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
     texts = {
         "docker:user": parts.command.user,
         "docker:workdir": parts.command.workdir,
+        "docker:healthcheck": json_text(parts.health) if parts.health else None,
         "docker:restartpolicy": parts.restart_policy,
         "docker:logdriver": parts.log.driver,
         "docker:logconfig": json_text(parts.log.options) if parts.log.driver else None,

@@ -39,6 +39,8 @@ def shape_inspect(container: Json, version: ApiVersion, short_id: str) -> Json:
                 for parent in parents:
                     holder = holder[parent]
                 holder.pop(leaf, None)
+    if version < (1, 44):
+        container["Config"].get("Healthcheck", {}).pop("StartInterval", None)
     if version < (1, 42):
         container["HostConfig"] |= {"KernelMemory": 0}
     if (1, 40) <= version < (1, 42):

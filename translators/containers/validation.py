@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from gateway.errors import InvalidParameter, NotImplementedHere
 from gateway.versions import ApiVersion
+from translators.containers.health import check_health
 from translators.containers.model import ContainerCreate, HostConfig, RestartPolicy
 from translators.containers.networks import DEFAULT_MODES
 from translators.containers.restart import check_restart
@@ -19,6 +20,7 @@ def validate(body: ContainerCreate, version: ApiVersion) -> None:
     _memory(host)
     _cpu(host)
     _rest(host)
+    check_health(body)
     check_restart(host.RestartPolicy or RestartPolicy(), auto_remove=host.AutoRemove)
     if body.StopTimeout is not None and body.StopTimeout < -1:
         raise InvalidParameter("invalid stop timeout: must be -1 or more")

@@ -28,7 +28,7 @@ NODE_FIELDS = frozenset(
 """What a node knows best about a VM."""
 LIFE_FIELDS = frozenset({"boot_timestamp", "exit_status", "exit_timestamp", "pid", "state", "zone_state"})
 """What goes out of date when the VM has started or ended once more."""
-LIFE_METADATA = frozenset({"docker:oomkilled", "docker:restartcount"})
+LIFE_METADATA = frozenset({"docker:health", "docker:oomkilled", "docker:paused", "docker:restartcount"})
 """Keys of ``internal_metadata`` that tell of the VM's life, and go out of date with LIFE_FIELDS."""
 SETTABLE = frozenset(
     {

@@ -1,11 +1,17 @@
-"""How a container's life shows: waiting for its restart."""
+"""How a container's life shows: waiting for its restart, checked for its health."""
 
 from __future__ import annotations
 
+import json
+
+import msgspec
 import pytest
 
+from gateway.errors import InvalidParameter
+from gateway.versions import CEILING, ApiVersion
 from translators.containers import inspect, listing, states
-from translators.containers.model import RestartPolicy
+from translators.containers.health import check_health, merge_health
+from translators.containers.model import ContainerCreate, RestartPolicy
 from translators.containers.restart import policy_warning, shown_policy, stored_policy
 from translators.durations import epoch
 
@@ -51,3 +57,32 @@ def test_policies_are_stored_as_the_node_knows_them(policy, supported, stored):
     assert stored_policy(policy, supported=supported) == stored
     asked = {"Name": policy.Name, "MaximumRetryCount": policy.MaximumRetryCount}
     assert (shown_policy(stored) == asked) is (policy_warning(policy, supported=supported) is None)
+
+
+def body(**fields):
+    return msgspec.convert(fields, ContainerCreate)
+
+
+def test_the_check_of_a_request_is_filled_up_from_the_image():
+    image = {"Healthcheck": {"Test": ["CMD-SHELL", "true"], "Interval": 5, "Retries": 1}}
+    assert merge_health(body(), image, CEILING) == image["Healthcheck"]
+    asked = body(Healthcheck={"Interval": 7, "StartInterval": 8})
+    assert merge_health(asked, image, CEILING) == image["Healthcheck"] | {"Interval": 7, "StartInterval": 8}
+    assert merge_health(asked, image, ApiVersion(1, 43)) == image["Healthcheck"] | {"Interval": 7}
+    assert merge_health(body(Healthcheck={"Test": ["NONE"]}), {}, CEILING) == {"Test": ["NONE"]}
+    assert merge_health(asked, {}, CEILING) is None
+
+
+@pytest.mark.parametrize("check", [{"Interval": 5}, {"Timeout": -1}, {"Retries": -1}, {"Test": ["RUN", "x"]}])
+def test_checks_that_make_no_sense(check):
+    with pytest.raises(InvalidParameter):
+        check_health(body(Healthcheck=check))
+
+
+@pytest.mark.parametrize(("status", "said"), [("starting", "health: starting"), ("healthy", "healthy")])
+def test_health_is_shown(status, said):
+    told = {"Status": status, "FailingStreak": 0, "Log": []}
+    vm = VM | {"internal_metadata": {"docker:health": json.dumps(told)}}
+    assert inspect.state(vm)["Health"] == told
+    assert listing.status_text(vm, NOW) == f"Up About a minute ({said})"
+    assert "Health" not in inspect.state(VM)
