@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _KEEPER = """
-on_stop() { trap '' TERM; kill -s "$signal" "$child" 2>/dev/null; wait "$child"; rm -f "$pidfile"; exit 0; }
+on_stop() {
+    trap '' TERM
+    while cmp -s "/proc/$child/cmdline" "/proc/$$/cmdline"; do sleep 0.01; done
+    kill -s "$signal" "$child" 2>/dev/null
+    wait "$child"
+    rm -f "$pidfile"
+    exit 0
+}
 trap on_stop TERM INT HUP
 pidfile=$1; signal=$2; shift 2
 pause=0
@@ -26,7 +33,8 @@ done
 """
 """A shell that starts a command again whenever it ends, at once the first time, slower when it keeps ending.
 
-It costs less than a megabyte and has no state to lose."""
+It costs less than a megabyte and has no state to lose. A child that is still this shell, forked and not yet the
+command, would lose the signal to stop: so that is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
