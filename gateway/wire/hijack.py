@@ -11,6 +11,7 @@ from flask import Response
 from gunicorn.workers.base_async import ALREADY_HANDLED
 
 from gateway.wire.closing import close_gently
+from gateway.wire.watch import until_hung_up
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
 
@@ -43,13 +44,20 @@ class HijackedStream:
     def __init__(self, sock: Any, early: bytes = b"") -> None:
         self._sock = sock
         self._early = early
+        self._reading = False
+
+    def is_read(self) -> bool:
+        """Whether somebody reads and has not yet been told of the client's end."""
+        return self._reading
 
     def read(self, size: int = 65536) -> bytes:
         """Return up to ``size`` bytes as they come, b"" once the client has ended its side."""
+        self._reading = True
         if self._early:
             data, self._early = self._early[:size], self._early[size:]
             return data
         received: bytes = self._sock.recv(size)
+        self._reading = bool(received)
         return received
 
     def recv_into(self, buffer: memoryview) -> int:
@@ -58,7 +66,9 @@ class HijackedStream:
             data = self.read(len(buffer))
             buffer[: len(data)] = data
             return len(data)
+        self._reading = True
         filled: int = self._sock.recv_into(buffer)
+        self._reading = bool(filled)
         return filled
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -81,7 +91,8 @@ class HijackResponse(Response):
     With an ``Upgrade`` header in the request the head is ``101 UPGRADED`` with ``content_type``,
     without one ``200 OK`` and a raw stream, as Docker does. Headers set on the response by anybody
     are sent along. ``handler`` runs the session to its end in the request's greenlet; the connection
-    is closed after it. A client that goes away ends the session quietly.
+    is closed after it. A client that goes away ends the session quietly: at the next write, or within
+    seconds when both are silent.
 
     ``protocol`` is named in the 101 (``tcp``, or ``h2c`` for build sessions).
     """
@@ -103,7 +114,8 @@ class HijackResponse(Response):
         stream = HijackedStream(sock, early)
         try:
             stream.write(self._head(upgrade="HTTP_UPGRADE" in environ))
-            self._handler(stream)
+            with until_hung_up(sock, unless=stream.is_read):
+                self._handler(stream)
         except (ConnectionError, TimeoutError) as error:
             log.debug("hijacked connection of %s ended: %s", environ.get("PATH_INFO"), error)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +11,16 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit, getcurrent
+from gevent.monkey import get_original
 
 from gateway.wire.spawn import spawn
+from gateway.wire.tls import TLSSocket
 
 _READ = 1
+_poll = get_original("select", "poll")  # gevent's own would wait in the hub
+
+HANG_UP_EVERY = 2.0
+"""Seconds between looks at a hijacked connection."""
 
 
 class ClientLeft(GreenletExit):
@@ -53,6 +60,34 @@ def watching(environ: Mapping[str, Any], on_leave: Callable[[], Any] | None = No
     finally:
         watcher.stop()
         watcher.close()
+
+
+@contextmanager
+def until_hung_up(sock: Any, unless: Callable[[], bool]) -> Iterator[None]:
+    """End the block of a hijacked connection with ``ClientLeft`` once its client has hung up altogether.
+
+    A client that has only ended its sending side stays: under TLS that is a ``close_notify`` without an end of
+    the TCP stream, and on a plain socket the kernel reports a hang-up only when both directions are down. Of a
+    plain TCP client it learns that by keepalive. While ``unless`` says so (somebody reads, and will meet the end)
+    nothing happens. Costs a loop timer, not a greenlet.
+    """
+    greenlet = getcurrent()
+    events = select.POLLRDHUP if isinstance(sock, TLSSocket) else 0
+    poll = _poll()
+    poll.register(sock.fileno(), events)  # hang-ups and errors are reported unasked
+    timer = gevent.get_hub().loop.timer(HANG_UP_EVERY, HANG_UP_EVERY)
+
+    def look() -> None:
+        if not unless() and poll.poll(0):
+            timer.stop()
+            gevent.kill(greenlet, ClientLeft)
+
+    timer.start(look)
+    try:
+        yield
+    finally:
+        timer.stop()
+        timer.close()
 
 
 def watched(environ: Mapping[str, Any], chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -108,7 +108,7 @@ def quiet() -> Response:
 
 @app.route("/left/<name>")
 def has_left(name: str) -> Response:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + float(request.args.get("seconds", 10))
     while name not in left and time.monotonic() < deadline:
         gevent.sleep(0.01)
     return Response(encode_json(name in left))
@@ -151,7 +151,23 @@ def fail(stream: HijackedStream) -> None:
     raise RuntimeError("in the middle of a session")
 
 
-SESSIONS = {f.__name__: f for f in (echo, digest, blast, copy, first_line, fail)}
+def mute(stream: HijackedStream) -> None:
+    """Say nothing and hear nothing, as an attach without stdin to a silent container."""
+    name = request.args["name"]
+    try:
+        gevent.sleep(60)
+    finally:
+        left.append(name)
+
+
+def heard_out(stream: HijackedStream) -> None:
+    """Read to the client's end, then stay silent."""
+    while stream.read():
+        pass
+    mute(stream)
+
+
+SESSIONS = {f.__name__: f for f in (echo, digest, blast, copy, first_line, fail, mute, heard_out)}
 
 
 @app.route("/hijack/<name>", methods=["POST"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 
 import pytest
@@ -142,3 +143,20 @@ def test_a_session_that_breaks_ends_its_connection_and_nothing_else(connect):
         assert client.read_to_end() == b"so far"
     with connect() as client:
         assert client.get("/_ping").body == b"OK"
+
+
+@pytest.mark.parametrize("session", ["mute", "heard_out"])
+def test_a_silent_session_ends_when_its_client_hangs_up(connect, session, request):
+    name = f"{session}-{request.node.callspec.params['connect']}"
+    with connect() as client:
+        upgraded(client, f"/hijack/{session}?name={name}")
+    with connect() as other:
+        assert json.loads(other.get(f"/left/{name}").body) is True
+
+
+def test_a_half_close_is_no_hanging_up(connect, request):
+    name = f"half-{request.node.callspec.params['connect']}"
+    with connect() as client, connect() as other:
+        upgraded(client, f"/hijack/heard_out?name={name}")
+        client.half_close()
+        assert json.loads(other.get(f"/left/{name}?seconds=2.5").body) is False
