@@ -1,17 +1,17 @@
-"""A node of its own for each module that talks to one over stdio, and a container that only sleeps."""
+"""A node of its own for each module that asks for one, and a container that only sleeps."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_port_base
+from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instance, free_port_base
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     base = free_port_base() + 8000
     center = Center(base)
-    node = TestedNode(tmp_path_factory.mktemp("stdio"), base, instance="y")
+    node = TestedNode(tmp_path_factory.mktemp("node"), base, free_instance())
     try:
         node.start()
         yield node

@@ -260,6 +260,6 @@ def free_port_base() -> int:
 def free_instance() -> str:
     """A letter no other instance on this machine uses, as far as one can see."""
     taken = {path.name[4] for path in Path("/sys/fs/cgroup").glob("**/tdg-?-*")}
-    letters = "nopqrstuvwxyz"
+    letters = "nopqrsuvwxyz"  # t is that of the end-to-end tests
     start = os.getpid() % len(letters)
     return next(letter for letter in letters[start:] + letters if letter not in taken)
