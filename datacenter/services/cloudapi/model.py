@@ -9,6 +9,7 @@ from flask import Flask
 
 from datacenter.restify import RestError, is_uuid, not_found
 from datacenter.services.cloudapi import machines, routes
+from datacenter.services.cloudapi.networks import network_view
 from datacenter.services.cns import suffixes
 from datacenter.services.imgapi import listing
 from datacenter.services.napi.networks import provisionable
@@ -23,13 +24,10 @@ _IMAGE_FIELDS = (
     "name version os type description requirements homepage eula owner acl origin public state tags published_at "
     "image_size error billing_tags"
 )
-_FABRIC_FIELDS = (
-    "fabric gateway internet_nat provision_start_ip provision_end_ip resolvers routes subnet netmask vlan_id"
-)
 
 
 class CloudApi:
-    """CloudAPI, as far as reading goes: accounts, keys, machines, images, packages, networks."""
+    """CloudAPI's views of the data center: accounts, keys, machines, images, packages, networks."""
 
     def __init__(self, dc: DataCenter) -> None:
         self.dc = dc
@@ -105,14 +103,14 @@ class CloudApi:
         pools = self.dc.napi.pools.select(mine)
         pooled = {member for pool in pools for member in pool["networks"]}
         single = [network for network in self.dc.napi.networks(**mine) if network["uuid"] not in pooled]
-        return [_network(network) for network in pools + single if network["nic_tag"] != "admin"]
+        return [network_view(network) for network in pools + single if network["nic_tag"] != "admin"]
 
     def network(self, account: Account, network_uuid: str) -> Shown:
         """One network or pool the account may use. Raises 404."""
         network = self.dc.napi.network(network_uuid) or self.dc.napi.pool(network_uuid)
         if network is None or not provisionable(network, account["uuid"]):
             raise not_found(f"{network_uuid} does not exist")
-        return _network(network)
+        return network_view(network)
 
     def images(self, account: Account, filters: Mapping[str, str]) -> list[Shown]:
         query = {**filters, "account": account["uuid"]}
@@ -173,16 +171,6 @@ def _package(package: dict[str, Any]) -> Shown:
     }
     optional = ("group", "description", "brand", "flexible_disk", "disks")
     return shown | {name: package[name] for name in optional if name in package}
-
-
-def _network(network: dict[str, Any]) -> Shown:
-    shown = {"id": network["uuid"], "name": network["name"], "public": network["nic_tag"] == "external"}
-    if "description" in network:
-        shown["description"] = network["description"]
-    if network.get("fabric"):
-        optional = _FABRIC_FIELDS.split()
-        shown.update((name, network[name]) for name in optional if name in network)
-    return shown
 
 
 def _image(image: dict[str, Any]) -> Shown:

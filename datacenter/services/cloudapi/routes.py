@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, request
 
 from datacenter.restify import RestError, body, not_found, reply, service
-from datacenter.services.cloudapi import machines, versions
+from datacenter.services.cloudapi import fabric_routes, machine_routes, rule_routes, versions
 from datacenter.services.cloudapi.authentication import authenticate, authorize
+from datacenter.services.cloudapi.paging import page
 
 if TYPE_CHECKING:
     from datacenter.services.cloudapi.model import Account, CloudApi
-
-QUERY_LIMIT = 1000
 
 _PACKAGE_FILTERS = frozenset(("name", "memory", "disk", "swap", "lwps", "vcpus", "version", "group"))
 _IMAGE_FILTERS = frozenset(("name", "version", "os", "public", "state", "owner", "type"))
@@ -54,6 +53,9 @@ def make_app(cloudapi: CloudApi) -> Flask:
     _account_routes(cloudapi, route)
     _key_routes(cloudapi, route)
     _resource_routes(cloudapi, route)
+    _further_routes(cloudapi, route)
+    for module in (machine_routes, rule_routes, fabric_routes):
+        module.add_routes(cloudapi, route)
     return app
 
 
@@ -100,25 +102,31 @@ def _key_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
 
 
 def _resource_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
-    def list_machines(account: Account) -> Response:
-        filters = {
-            name: value
-            for name, value in request.args.items()
-            if name in machines.FILTERS or name == "tombstone" or name.startswith("tag.")
-        }
-        return _page(cloudapi.machines(account, filters))
-
-    def get_machine(account: Account, uuid: str) -> Response:
-        return reply(*cloudapi.machine(account, uuid))
-
-    route("/machines", list_machines)
-    route("/machines/<uuid>", get_machine)
     route("/packages", lambda account: reply(cloudapi.packages(account, _filters(_PACKAGE_FILTERS))))
     route("/packages/<name>", lambda account, name: reply(cloudapi.package(account, name)))
-    route("/networks", lambda account: _page(cloudapi.networks(account)))
+    route("/networks", lambda account: page(cloudapi.networks(account)))
     route("/networks/<uuid>", lambda account, uuid: reply(cloudapi.network(account, uuid)))
     route("/images", lambda account: reply(cloudapi.images(account, _filters(_IMAGE_FILTERS))))
     route("/images/<uuid>", lambda account, uuid: reply(cloudapi.image(account, uuid)))
+
+
+def _further_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
+    """Sub-users can be seen; of roles, policies and volumes this data center has none."""
+
+    def users(account: Account) -> list[dict[str, Any]]:
+        known = cloudapi.dc.mahi.users(account["uuid"])
+        return [{"id": user["uuid"], "login": user["login"], "email": f"{user['login']}@localhost"} for user in known]
+
+    def user(account: Account, name: str) -> Response:
+        for shown in users(account):
+            if name in (shown["id"], shown["login"]):
+                return reply(shown)
+        raise not_found(f"{name} does not exist")
+
+    route("/users", lambda account: page(users(account)))
+    route("/users/<name>", user)
+    for nothing in ("roles", "policies", "volumes", "volumesizes"):
+        route(f"/{nothing}", lambda _: page([]))
 
 
 def _choose_version() -> None:
@@ -138,19 +146,3 @@ def _object() -> dict[str, Any]:
     if not isinstance(given, dict):
         raise RestError(400, "InvalidContent", "body must be a JSON object")
     return given
-
-
-def _page(found: list[dict[str, Any]]) -> Response:
-    """A stretch of a list, with the headers that say how long the whole is."""
-    offset, limit = _number("offset", 0), _number("limit", QUERY_LIMIT)
-    if not 1 <= limit <= QUERY_LIMIT:
-        raise RestError(409, "InvalidArgument", f"limit must be a number between 1 and {QUERY_LIMIT}")
-    shown = found[offset : offset + limit]
-    return reply(shown, x_resource_count=str(len(found)), x_query_limit=str(limit))
-
-
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name, str(default))
-    if not text.isdecimal():
-        raise RestError(409, "InvalidArgument", f"{name} must be a number")
-    return int(text)

@@ -1,0 +1,108 @@
+"""CloudAPI's routes to machines: making, changing, deleting them, their tags, metadata, nics and history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, g, request
+
+from datacenter.restify import RestError, not_found, params, reply
+from datacenter.services.cloudapi import machines
+from datacenter.services.cloudapi.machine_work import MachineWork
+from datacenter.services.cloudapi.paging import page
+
+if TYPE_CHECKING:
+    from datacenter.services.cloudapi.model import Account, CloudApi
+
+Route = Callable[..., None]
+Shown = dict[str, Any]
+
+_KINDS = {"tags": "tags", "metadata": "customer_metadata"}
+
+
+def add_routes(cloudapi: CloudApi, route: Route) -> None:
+    work = MachineWork(cloudapi.dc)
+
+    def list_machines(account: Account) -> Response:
+        filters = {
+            name: value
+            for name, value in request.args.items()
+            if name in machines.FILTERS or name == "tombstone" or name.startswith("tag.")
+        }
+        return page(cloudapi.machines(account, filters))
+
+    def create(account: Account) -> Response:
+        uuid = work.create(account, _asked(), g.request_id)
+        shown, _ = cloudapi.machine(account, uuid)
+        return reply(shown, 201, Location=f"/{account['login']}/machines/{uuid}")
+
+    def act(account: Account, uuid: str) -> Response:
+        work.act(account, uuid, _asked(), g.request_id)
+        return reply(None, 202)
+
+    def delete(account: Account, uuid: str) -> Response:
+        work.delete(account, uuid, g.request_id)
+        return reply(None, 204)
+
+    def shown_part(part: str) -> Callable[[Account, str], Response]:
+        """A view of one field of a machine."""
+        return lambda account, uuid: reply(machines.machine(work.vm(account, uuid), None, [])[part])
+
+    route("/machines", list_machines)
+    route("/machines", create, "POST")
+    route("/machines/<uuid>", lambda account, uuid: reply(*cloudapi.machine(account, uuid)))
+    route("/machines/<uuid>", act, "POST")
+    route("/machines/<uuid>", delete, "DELETE")
+    route("/machines/<uuid>/audit", lambda account, uuid: reply(work.audit(account, uuid)))
+    route("/machines/<uuid>/nics", shown_part("nics"))
+    route("/machines/<uuid>/nics/<mac>", lambda account, uuid, mac: reply(_nic(work, account, uuid, mac)))
+    for kind in _KINDS:
+        _metadata_routes(work, route, kind)
+
+
+def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
+    """Tags or metadata: POST adds, PUT replaces, DELETE takes away one or all."""
+    field = _KINDS[kind]
+
+    def change(account: Account, uuid: str, after: Callable[[Shown], Shown]) -> Response:
+        vm = work.vm(account, uuid)
+        wanted = after(dict(vm[field]))
+        work.set_metadata(vm, field, wanted, g.request_id)
+        return reply(wanted) if request.method in ("POST", "PUT") else reply(None, 204)
+
+    def get(account: Account, uuid: str, key: str) -> Response:
+        held = work.vm(account, uuid)[field]
+        if key not in held:
+            raise not_found(f"{key} does not exist")
+        return reply(held[key])
+
+    def delete(account: Account, uuid: str, key: str) -> Response:
+        get(account, uuid, key)
+        return change(account, uuid, lambda held: {name: value for name, value in held.items() if name != key})
+
+    path = f"/machines/<uuid>/{kind}"
+    route(path, lambda account, uuid: reply(work.vm(account, uuid)[field]))
+    route(path, lambda account, uuid: change(account, uuid, lambda held: {**held, **_asked()}), "POST")
+    route(path, lambda account, uuid: change(account, uuid, lambda _: {}), "DELETE")
+    if kind == "tags":
+        route(path, lambda account, uuid: change(account, uuid, lambda _: _asked()), "PUT")
+    route(f"{path}/<key>", get)
+    route(f"{path}/<key>", delete, "DELETE")
+
+
+def _nic(work: MachineWork, account: Account, uuid: str, mac: str) -> Shown:
+    wanted = mac.replace(":", "").lower()
+    nics: list[Shown] = machines.machine(work.vm(account, uuid), None, [])["nics"]
+    for nic in nics:
+        if nic["mac"].replace(":", "") == wanted:
+            return nic
+    raise not_found(f"{mac} does not exist")
+
+
+def _asked() -> Shown:
+    """Query and body in one bag, without what the path names."""
+    asked = params()
+    if not isinstance(asked, dict):
+        raise RestError(400, "InvalidContent", "body must be a JSON object")
+    return {name: value for name, value in asked.items() if name not in (request.view_args or {})}

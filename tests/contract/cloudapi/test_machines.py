@@ -1,0 +1,202 @@
+"""CloudAPI's machines: what a customer does to them, and what others can't."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from tests.contract.cloudapi.caller import Caller
+from tests.contract.conftest import BookNode
+
+LX_IMAGE = "2f538996-672a-11e9-b3f5-0b8a0e2ff8f5"
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def node(dc):
+    node = BookNode()
+    dc.cnapi.app.test_client().post(f"/servers/{node.uuid}/sysinfo", json={"sysinfo": node.sysinfo()})
+    yield node
+    node.server.stop(timeout=0)
+
+
+@pytest.fixture
+def image(dc):
+    manifest = {
+        "v": 2, "uuid": LX_IMAGE, "owner": dc.mahi.admin_uuid, "name": "ubuntu", "version": "22.04", "type": "lx-dataset",
+        "os": "linux", "public": True, "tags": {"kernel_version": "4.3.0"}, "published_at": "2020-01-01T00:00:00Z",
+    }  # fmt: skip
+    http = dc.imgapi.app.test_client()
+    assert http.post(f"/images/{LX_IMAGE}?action=import&skip_owner_check=true", json=manifest).status_code == 200
+    assert http.put(f"/images/{LX_IMAGE}/file?compression=none", data=b"abcd").status_code == 200
+    assert http.post(f"/images/{LX_IMAGE}?action=activate").status_code == 200
+    return LX_IMAGE
+
+
+@pytest.fixture
+def jdoe(dc, node, image):
+    return Caller(dc)
+
+
+@pytest.fixture
+def package(dc):
+    return dc.papi.search({"name": "sample-1G"})[0]
+
+
+def wait_for(caller, machine, state):
+    for _ in range(500):
+        shown = caller.get(f"/jdoe/machines/{machine['id']}")
+        if shown.json["state"] == state:
+            return shown
+        gevent.sleep(0.01)
+    raise AssertionError(f"still {shown.json['state']}, not {state}")
+
+
+@pytest.fixture
+def machine(jdoe, package, image):
+    answer = jdoe.send("POST", "/jdoe/machines", name="web", image=image, package=package["uuid"],
+                       **{"tag.role": "www", "metadata.color": "red"})  # fmt: skip
+    assert answer.status_code == 201, answer.json
+    assert answer.headers["Location"] == f"/jdoe/machines/{answer.json['id']}"
+    assert answer.json["state"] == "provisioning"
+    wait_for(jdoe, answer.json, "running")
+    return answer.json
+
+
+def test_created_as_asked(jdoe, machine, package, image):
+    shown = jdoe.get(f"/jdoe/machines/{machine['id']}").json
+    assert (shown["name"], shown["image"], shown["brand"]) == ("web", image, "lx")
+    assert (shown["package"], shown["memory"]) == ("sample-1G", package["max_physical_memory"])
+    assert (shown["tags"], shown["metadata"]) == ({"role": "www"}, {"color": "red"})
+    assert shown["networks"] == [jdoe.get("/jdoe/config").json["default_network"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": ABSENT}, "image does not exist"),
+        ({"package": ABSENT}, "package does not exist"),
+        ({"name": "web"}, "Invalid VM parameters"),
+        ({"name": "no blanks"}, "Invalid VM parameters"),
+    ],
+)
+def test_refused(jdoe, machine, package, image, change, message):
+    answer = jdoe.send("POST", "/jdoe/machines", **{"name": "b", "image": image, "package": package["uuid"], **change})
+    assert (answer.status_code, answer.json["code"]) == (409, "InvalidArgument")
+    assert answer.json["message"] == message
+
+
+def test_stop_start_reboot(jdoe, machine):
+    path = f"/jdoe/machines/{machine['id']}"
+    assert jdoe.send("POST", path, action="start").json["code"] == "InvalidState"
+    assert jdoe.send("POST", path, action="stop").status_code == 202
+    wait_for(jdoe, machine, "stopped")
+    assert jdoe.send("POST", f"{path}?action=start").status_code == 202
+    wait_for(jdoe, machine, "running")
+    assert jdoe.send("POST", path, action="reboot").status_code == 202
+    assert jdoe.send("POST", path, action="dance").json["code"] == "InvalidArgument"
+
+
+def eventually(read, wanted):
+    for _ in range(500):
+        if read() == wanted:
+            return
+        gevent.sleep(0.01)
+    assert read() == wanted
+
+
+def test_rename_resize_and_switches(jdoe, machine, dc):
+    path = f"/jdoe/machines/{machine['id']}"
+    assert jdoe.send("POST", path, action="rename", name="shop").status_code == 202
+    eventually(lambda: jdoe.get(path).json["name"], "shop")
+    assert jdoe.send("POST", path, action="resize", package="sample-512M").status_code == 202
+    eventually(lambda: jdoe.get(path).json["memory"], 512)
+    assert jdoe.send("POST", path, action="enable_firewall").status_code == 202
+    eventually(lambda: jdoe.get(path).json["firewall_enabled"], True)
+    assert jdoe.send("POST", path, action="enable_deletion_protection").status_code == 202
+    eventually(lambda: jdoe.get(path).json["deletion_protection"], True)
+    assert jdoe.send("DELETE", path).status_code == 409
+
+
+def test_tags_and_metadata(jdoe, machine):
+    path = f"/jdoe/machines/{machine['id']}"
+    assert jdoe.send("POST", f"{path}/tags", team="a").json == {"role": "www", "team": "a"}
+    eventually(lambda: jdoe.get(f"{path}/tags").json, {"role": "www", "team": "a"})
+    assert jdoe.send("DELETE", f"{path}/tags/role").status_code == 204
+    eventually(lambda: jdoe.get(f"{path}/tags").json, {"team": "a"})
+    assert jdoe.get(f"{path}/tags/team").json == "a"
+    assert jdoe.get(f"{path}/tags/role").status_code == 404
+    assert jdoe.send("POST", f"{path}/metadata", size="xl").json == {"color": "red", "size": "xl"}
+    eventually(lambda: jdoe.get(f"{path}/metadata/size").json, "xl")
+
+
+def test_nics(jdoe, machine):
+    path = f"/jdoe/machines/{machine['id']}/nics"
+    (nic,) = jdoe.get(path).json
+    assert jdoe.get(f"{path}/{nic['mac'].replace(':', '')}").json == nic
+    assert jdoe.get(f"{path}/90b8d0000000").status_code == 404
+
+
+def test_gone_after_delete_and_the_audit_stays(jdoe, machine):
+    path = f"/jdoe/machines/{machine['id']}"
+    assert jdoe.send("DELETE", path).status_code == 204
+    assert wait_for(jdoe, machine, "deleted").status_code == 410
+    assert jdoe.send("POST", path, action="start").status_code == 410
+    audit = jdoe.get(f"{path}/audit").json
+    assert [(entry["action"], entry["success"]) for entry in audit] == [("destroy", "yes"), ("provision", "yes")]
+
+
+def test_others_see_nothing_of_it(dc, jdoe, machine):
+    other = Caller(dc, "mallory", "ecdsa-sha256")
+    path = f"/mallory/machines/{machine['id']}"
+    for method, sub in (
+        ("GET", ""),
+        ("POST", ""),
+        ("DELETE", ""),
+        ("GET", "/tags"),
+        ("GET", "/audit"),
+        ("GET", "/fwrules"),
+    ):
+        assert other.send(method, path + sub, **({"action": "stop"} if method == "POST" else {})).status_code == 404
+
+
+def test_firewall_rules(dc, jdoe, machine):
+    text = f"FROM any TO vm {machine['id']} ALLOW tcp PORT 80"
+    made = jdoe.send("POST", "/jdoe/fwrules", rule=text, enabled=True, description="web")
+    assert made.status_code == 201
+    assert made.json == {"id": made.json["id"], "rule": text, "enabled": True, "log": False, "description": "web"}
+    path = f"/jdoe/fwrules/{made.json['id']}"
+    assert jdoe.get("/jdoe/fwrules").json == [made.json]
+    assert jdoe.send("POST", f"{path}/disable").json["enabled"] is False
+    assert jdoe.send("POST", f"{path}/enable").json == made.json
+    assert jdoe.send("POST", path, rule=text.replace("80", "81")).json["rule"].endswith("81")
+    assert [shown["id"] for shown in jdoe.get(f"{path}/machines").json] == [machine["id"]]
+    assert [rule["id"] for rule in jdoe.get(f"/jdoe/machines/{machine['id']}/fwrules").json] == [made.json["id"]]
+    assert jdoe.send("POST", "/jdoe/fwrules", rule="FROM nowhere").json["code"] == "InvalidArgument"
+    other = Caller(dc, "mallory", "ecdsa-sha256")
+    assert other.get("/mallory/fwrules").json == []
+    assert other.send("DELETE", path.replace("jdoe", "mallory")).status_code == 404
+    assert jdoe.send("DELETE", path).status_code == 204
+    assert jdoe.get(path).status_code == 404
+
+
+def test_fabrics(jdoe):
+    base = "/jdoe/fabrics/default/vlans"
+    assert jdoe.send("POST", base, vlan_id=7, name="seven").json == {"vlan_id": 7, "name": "seven"}
+    assert [vlan["vlan_id"] for vlan in jdoe.get(base).json] == [2, 7]
+    made = jdoe.send("POST", f"{base}/7/networks", name="n", subnet="192.168.7.0/24", provision_start_ip="192.168.7.5",
+                     provision_end_ip="192.168.7.99")  # fmt: skip
+    assert (made.status_code, made.json["subnet"], made.json["vlan_id"]) == (201, "192.168.7.0/24", 7)
+    assert jdoe.get(f"{base}/7/networks").json == [made.json]
+    assert jdoe.get(f"{base}/7/networks/{made.json['id']}").json == made.json
+    assert jdoe.send("DELETE", f"{base}/7/networks/{made.json['id']}").status_code == 204
+    assert jdoe.send("DELETE", f"{base}/7").status_code == 204
+    assert jdoe.get(f"{base}/7").status_code == 404
+
+
+def test_users_roles_and_volumes(dc, jdoe):
+    user = dc.mahi.create_user("jdoe", "alice")
+    assert [known["login"] for known in jdoe.get("/jdoe/users").json] == ["alice"]
+    assert jdoe.get("/jdoe/users/alice").json["id"] == user["uuid"]
+    for nothing in ("roles", "policies", "volumes", "volumesizes"):
+        assert jdoe.get(f"/jdoe/{nothing}").json == []
