@@ -76,6 +76,8 @@ def _remove_strangers(node: Node) -> None:
 def clean_up(node: Node) -> None:
     """Kill and remove every zone of the node, and all it ever mounted or made. The images stay."""
     for zone in list(node.zones.values()):
+        if zone.running and _is_alive(zone):
+            node.lifecycle.unpause(zone)  # what is frozen can't be killed
         node.lifecycle.clear_now(zone)
         rootfs.unmount_root(zone)
         node.discard(zone.folder)

@@ -152,7 +152,7 @@ class Lifecycle:
         if not zone.running:
             return
         oom = cgroups.was_oom_killed(f"{self._host.cgroup}/{zone.uuid}")
-        end = {"exit_status": code, "exit_timestamp": iso(), "oom_killed": oom}
+        end = {"exit_status": code, "exit_timestamp": iso(), "oom_killed": oom, "paused": False}
         if health.check_of(zone):
             was = health.health_of(zone)
             health.note(zone, health.Health("unhealthy", was.FailingStreak, was.Log))  # as dockerd has it
@@ -234,7 +234,8 @@ class Lifecycle:
         number = signal_number(name)
         own = zone.linux.get("StopSignal")
         waited = zone.life.waiting
-        if not own or number in {signal.SIGKILL, signal_number(own)}:
+        ends = not own or number in {signal.SIGKILL, signal_number(own)}
+        if ends:
             self._halt(zone)
         if waited and zone.ended.is_set():
             return
@@ -244,6 +245,22 @@ class Lifecycle:
             os.kill(zone.pid, number)
         except ProcessLookupError:
             pass  # it ended just now; its exit file will say so
+        if ends and zone.life.paused:
+            self.unpause(zone)
+
+    def pause(self, zone: Zone) -> None:
+        """Freeze a zone's processes; a paused one is left as it is. Raises TaskError VmNotRunning."""
+        if not zone.running:
+            raise TaskError("VmNotRunning", f"VM {zone.uuid} is not running")
+        if not zone.life.paused:
+            self._runtime.call("pause", zone.uuid)
+            zone.change_life(paused=True)
+
+    def unpause(self, zone: Zone) -> None:
+        """Let a paused zone's processes go on."""
+        if zone.life.paused:
+            self._runtime.call("resume", zone.uuid)
+            zone.change_life(paused=False)
 
     def _halt(self, zone: Zone) -> None:
         """Have the policy leave a zone alone until somebody starts it."""
@@ -277,7 +294,11 @@ def node_fields(zone: Zone) -> dict[str, Any]:
     Of the metadata it writes, what never was otherwise than the default is left out.
     """
     life = zone.life
-    told: dict[str, Any] = {"docker:oomkilled": life.oom_killed, "docker:restartcount": life.restart_count}
+    told: dict[str, Any] = {
+        "docker:oomkilled": life.oom_killed,
+        "docker:restartcount": life.restart_count,
+        "docker:paused": life.paused,
+    }
     told = {key: value for key, value in told.items() if value or key in zone.metadata}
     if "docker:health" in zone.metadata:
         told["docker:health"] = zone.metadata["docker:health"]

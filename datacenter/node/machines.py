@@ -102,6 +102,22 @@ def machine_kill(node: Node, params: Params) -> Result:
     return _vm(zone)
 
 
+def machine_pause(node: Node, params: Params) -> Result:
+    """Freeze a zone's processes."""
+    zone = node.zone(params["uuid"])
+    with zone.lock:
+        node.lifecycle.pause(zone)
+    return _vm(zone)
+
+
+def machine_unpause(node: Node, params: Params) -> Result:
+    """Let a paused zone's processes go on."""
+    zone = node.zone(params["uuid"])
+    with zone.lock:
+        node.lifecycle.unpause(zone)
+    return _vm(zone)
+
+
 def machine_destroy(node: Node, params: Params) -> Result:
     """Kill a zone and remove all of it. A zone that isn't there is no error."""
     uuid = str(params["uuid"])
@@ -171,6 +187,8 @@ TASKS: dict[str, Task] = {
     "machine_shutdown": machine_shutdown,
     "machine_reboot": machine_reboot,
     "machine_kill": machine_kill,
+    "machine_pause": machine_pause,
+    "machine_unpause": machine_unpause,
     "machine_destroy": machine_destroy,
     "machine_update": machine_update,
     "machine_load": machine_load,

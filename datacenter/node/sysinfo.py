@@ -20,6 +20,7 @@ CAPABILITIES = (
     "oom-status",
     "restart-policies",
     "health",
+    "pause",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024

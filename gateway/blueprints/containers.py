@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
-from translators.containers import create, inspect, lifecycle, linking, listing, removal, top, wait
+from translators.containers import create, inspect, lifecycle, linking, listing, pause, removal, top, wait
 from translators.containers.model import ContainerCreate
 
 containers = Resource("containers")
@@ -48,6 +48,16 @@ def container_restart(call: Call) -> None:
 @containers.handles("container.kill")
 def container_kill(call: Call) -> None:
     lifecycle.kill(call, call.target["id"])
+
+
+@containers.handles("container.pause")
+def container_pause(call: Call) -> None:
+    pause.pause(call, call.target["id"])
+
+
+@containers.handles("container.unpause")
+def container_unpause(call: Call) -> None:
+    pause.unpause(call, call.target["id"])
 
 
 @containers.handles("container.rename")

@@ -45,3 +45,23 @@ def test_health_is_checked_shown_and_filtered(docker, container):
     wait_for(lambda: docker.inspect(ref, "{{.State.Health.Status}}") == "unhealthy")
     assert docker.inspect(ref, "{{(index .State.Health.Log 0).ExitCode}}") == "0"
     assert docker.ok("ps", "-q", "-f", "health=healthy", "-f", f"id={ref}") == ""
+
+
+def test_a_paused_container_does_nothing_and_says_so(docker, container):
+    ref = container("busybox", "sleep", "100")
+    docker.ok("pause", ref)
+    assert docker.inspect(ref, "{{.State.Status}} {{.State.Running}} {{.State.Paused}}") == "paused true true"
+    assert docker.ok("ps", "-f", f"id={ref}", "-f", "status=paused", "--format", "{{.Status}}").endswith("(Paused)")
+    for command, words in {
+        ("exec", ref, "true"): "is paused, unpause the container before exec",
+        ("pause", ref): "is already paused",
+        ("start", ref): "cannot start a paused container, try unpause instead",
+        ("rm", ref): "container is paused and must be unpaused first",
+    }.items():
+        assert words in docker(*command).stderr.decode()
+    docker.ok("unpause", ref)
+    assert "is not paused" in docker("unpause", ref).stderr.decode()
+    docker.ok("exec", ref, "true")
+    docker.ok("pause", ref)
+    docker.ok("stop", "-t", "0", ref)
+    assert docker.inspect(ref, "{{.State.Status}}") == "exited"

@@ -13,6 +13,7 @@ from translators.containers import detach_keys
 from translators.containers.console import is_tty, join, open_console, stdin_once
 from translators.containers.lookup import docker_id, find_container
 from translators.containers.sizes import console_sizes
+from translators.containers.states import refuse_unless_up, status
 from translators.errors import speaking_docker
 
 Vm = dict[str, Any]
@@ -31,6 +32,8 @@ def attach(call: Call, ref: str) -> HijackReply:
     vm = find_container(call, ref)
     keys = detach_keys.parse(call.arg("detachKeys"))
     stdin = call.flag("stdin") and bool(vm.get("internal_metadata", {}).get("docker:open_stdin", False))
+    if status(vm) in {"paused", "restarting"}:
+        refuse_unless_up(vm, docker_id(vm), "attach")
     if not vm.get("server_uuid"):
         raise Conflict(f"container {docker_id(vm)} is not placed on a compute node yet")
     tty = is_tty(vm)

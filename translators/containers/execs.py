@@ -14,6 +14,7 @@ from translators.capabilities import capabilities
 from translators.containers import detach_keys
 from translators.containers.console import ended_code, join, open_console
 from translators.containers.lookup import docker_id, find_container
+from translators.containers.states import refuse_unless_up
 from translators.errors import speaking_docker
 
 Vm = dict[str, Any]
@@ -62,8 +63,7 @@ def create(call: Call, ref: str, body: ExecCreate) -> str:
 
 
 def _running(vm: Vm, ref: str) -> Vm:
-    if vm["state"] != "running":
-        raise Conflict(f"container {docker_id(vm)} is not running")
+    refuse_unless_up(vm, docker_id(vm), "exec")
     if not vm.get("server_uuid"):
         raise Conflict(f"container {ref} is not placed on a compute node yet")
     return vm

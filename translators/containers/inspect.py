@@ -79,17 +79,17 @@ def describe(
 def state(vm: Vm) -> Json:
     """Translate the VM's state. Times of a run that is over stay until the next start."""
     word = states.status(vm)
-    ran, up = states.has_run(vm) or word == "running", states.is_running(vm)
+    ran, up = states.has_run(vm) or states.is_running(vm), states.is_running(vm)
     health = shown_health(vm)
     return {
         "Status": word,
         "Running": up,
-        "Paused": False,
+        "Paused": word == "paused",
         "Restarting": word == "restarting",
-        "OOMKilled": word != "running" and states.metadata(vm).get("docker:oomkilled") in (True, "true"),
+        "OOMKilled": vm.get("state") != "running" and states.metadata(vm).get("docker:oomkilled") in (True, "true"),
         "Dead": word == "dead",
-        "Pid": int(vm.get("pid") or 0) if word == "running" else 0,
-        "ExitCode": 0 if word == "running" else states.exit_code(vm),
+        "Pid": int(vm.get("pid") or 0) if up else 0,
+        "ExitCode": states.exit_code(vm) if word != "running" else 0,
         "Error": "",
         "StartedAt": (vm.get("boot_timestamp") if ran else None) or states.NEVER,
         "FinishedAt": vm.get("exit_timestamp") or states.NEVER,

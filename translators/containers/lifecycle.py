@@ -37,6 +37,8 @@ def start(call: Call, ref: str) -> None:
     """
     vm = find_container(call, ref)
     _refuse_unmade(vm, "start")
+    if status(vm) == "paused":
+        raise Conflict("cannot start a paused container, try unpause instead")
     if is_running(vm):
         raise NotModified("container already started")
     try:

@@ -128,6 +128,8 @@ def status_text(vm: Vm, now: float) -> str:
         return f"Provisioning {since('create_timestamp')}"
     if word == "running":
         return f"Up {since('boot_timestamp')}{health_suffix(vm)}"
+    if word == "paused":
+        return f"Up {since('boot_timestamp')} (Paused)"
     if word == "restarting":
         return f"Restarting ({states.exit_code(vm)}) {since('exit_timestamp')} ago"
     if word == "exited":

@@ -37,10 +37,13 @@ def remove(call: Call, ref: str) -> None:
     if vm["state"] == "provisioning":
         raise Conflict(f'cannot remove container "{name}": container is still being created')
     if is_running(vm) and not call.flag("force"):
-        raise Conflict(
-            f'cannot remove container "{name}": container is {status(vm)}: '
-            "stop the container before removing or force remove"
+        word = status(vm)
+        wanted = (
+            "container is paused and must be unpaused first"
+            if word == "paused"
+            else (f"container is {word}: stop the container before removing or force remove")
         )
+        raise Conflict(f'cannot remove container "{name}": {wanted}')
     destroy(call, vm)
 
 

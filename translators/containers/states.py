@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.errors import Conflict
+
 Vm = dict[str, Any]
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -55,8 +57,19 @@ def command_words(vm: Vm) -> list[str]:
 
 
 def is_running(vm: Vm) -> bool:
-    """Whether Docker says ``Running``: also of a container that waits to be restarted."""
-    return status(vm) in {"running", "restarting"}
+    """Whether Docker says ``Running``: also of a container that is paused or waits to be restarted."""
+    return status(vm) in {"running", "paused", "restarting"}
+
+
+def refuse_unless_up(vm: Vm, container_id: str, before: str = "") -> None:
+    """Raise Conflict, in dockerd's words, unless the container's processes run; ``before`` says what for."""
+    word = status(vm)
+    if word == "paused":
+        raise Conflict(f"container {container_id} is paused, unpause the container before {before}")
+    if word == "restarting":
+        raise Conflict(f"container {container_id} is restarting, wait until the container is running")
+    if word != "running":
+        raise Conflict(f"container {container_id} is not running")
 
 
 def is_gone(vm: Vm) -> bool:
@@ -70,7 +83,7 @@ def has_run(vm: Vm) -> bool:
 
 
 def status(vm: Vm) -> str:
-    """Return Docker's word for the state: created, running, restarting, exited, dead.
+    """Return Docker's word for the state: created, running, paused, restarting, exited, dead.
 
     A stopped VM whose zone is ready is about to be started again by its restart policy. A state SDC may invent,
     or a compute node out of reach (``unknown``), is ``dead``: nothing can be done with it.
@@ -78,6 +91,8 @@ def status(vm: Vm) -> str:
     state = str(vm.get("state"))
     if state == "stopped" and vm.get("zone_state") == "ready":
         return "restarting"
+    if state == "running" and metadata(vm).get("docker:paused") in (True, "true"):
+        return "paused"
     if state == "stopped":
         return "exited" if has_run(vm) else "created"
     return _STATES.get(state, "dead")

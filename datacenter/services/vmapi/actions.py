@@ -29,8 +29,11 @@ KNOWN = (
     "create_snapshot",
     "rollback_snapshot",
     "delete_snapshot",
+    "pause",
+    "unpause",
 )
-OFFERED = frozenset({"start", "stop", "kill", "reboot", "update"})
+"""Those of a real VMAPI, and two that it lacks, for nodes that advertise ``pause``."""
+OFFERED = frozenset({"start", "stop", "kill", "reboot", "update", "pause", "unpause"})
 SIGNAL_NUMBERS = frozenset({*range(7), *range(8, 32), 37})
 CONTEXT = ("uuid", "action", "owner_uuid", "sync", "origin", "creator_uuid", "idempotent", "context")
 RESIZE = ("cpu_cap", "max_lwps", "max_physical_memory", "max_swap", "zfs_io_priority")

@@ -56,6 +56,16 @@ def workflows(steps: Steps) -> list[Workflow]:
             stoppable,
             Task("cnapi.reboot_vm", steps.node_task("machine_reboot", _shutdown, stop_limit), NEVER),
         ),
+        *(
+            on_node(
+                task,
+                "1.0.0",
+                120,
+                stoppable,
+                Task(f"cnapi.{task}_vm", steps.node_task(f"machine_{task}", lambda _: {}, lambda _: 60), 70),
+            )
+            for task in ("pause", "unpause")
+        ),
         _kill(steps, put),
         _update(steps, before, release, tidy),
         _destroy(steps, before, release, tidy),

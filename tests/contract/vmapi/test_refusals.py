@@ -105,7 +105,7 @@ def test_no_room(world):
 def test_actions_need_a_name(world):
     vm = world.create()
     assert errors(world.http.post(f"/vms/{vm['uuid']}")) == {("action", "MissingParameter")}
-    assert errors(world.http.post(f"/vms/{vm['uuid']}?action=pause")) == {("action", "Invalid")}
+    assert errors(world.http.post(f"/vms/{vm['uuid']}?action=hibernate")) == {("action", "Invalid")}
 
 
 def test_a_provisioning_vm_takes_no_action(world):

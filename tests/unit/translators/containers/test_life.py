@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from gateway.errors import InvalidParameter
+from gateway.errors import Conflict, InvalidParameter
 from gateway.versions import CEILING, ApiVersion
 from translators.containers import inspect, listing, states
 from translators.containers.health import check_health, merge_health
@@ -86,3 +86,18 @@ def test_health_is_shown(status, said):
     assert inspect.state(vm)["Health"] == told
     assert listing.status_text(vm, NOW) == f"Up About a minute ({said})"
     assert "Health" not in inspect.state(VM)
+
+
+def test_a_paused_container_counts_as_running_and_is_refused_with_advice():
+    vm = VM | {"pid": 7, "internal_metadata": {"docker:paused": True}}
+    assert listing.status_text(vm, NOW) == "Up About a minute (Paused)"
+    shown = inspect.state(vm)
+    told = {key: shown[key] for key in ("Status", "Running", "Paused", "Pid")}
+    assert told == {"Status": "paused", "Running": True, "Paused": True, "Pid": 7}
+    with pytest.raises(Conflict, match="container abc is paused, unpause the container before exec"):
+        states.refuse_unless_up(vm, "abc", "exec")
+    with pytest.raises(Conflict, match="container abc is restarting, wait until"):
+        states.refuse_unless_up(WAITING, "abc")
+    with pytest.raises(Conflict, match="container abc is not running"):
+        states.refuse_unless_up(VM | {"state": "stopped"}, "abc")
+    assert states.status(vm | {"state": "stopped", "exit_status": 0}) == "exited"
