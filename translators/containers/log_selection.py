@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 _HEADER = struct.Struct(">BxxxL")
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|z|[+-]\d\d:\d\d)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSelection:
-    """What the client asked for. Times are epoch seconds; ``tail`` None means all."""
+    """What the client asked for. Times are epoch seconds, decimal since floats lose nanoseconds; ``tail`` None: all."""
 
     stdout: bool = True
     stderr: bool = True
-    since: float | None = None
-    until: float | None = None
+    since: Decimal | None = None
+    until: Decimal | None = None
     timestamps: bool = False
     follow: bool = False
     tail: int | None = None
 
-    def wants(self, kind: str, moment: float | None) -> bool:
+    def wants(self, kind: str, moment: Decimal | None) -> bool:
         if not (self.stderr if kind == "stderr" else self.stdout):
             return False
         if moment is None:
@@ -46,7 +49,7 @@ def select(messages: Iterable[dict[str, Any]], selection: LogSelection, *, frame
         if kind not in {"stdout", "stderr", "tty"}:
             continue
         stamp, _, text = str(message.get("data", "")).partition(" ")
-        moment = _seconds(stamp)
+        moment = epoch_seconds(stamp)
         if not selection.wants(kind, moment):
             continue
         payload = (f"{stamp} {text}" if selection.timestamps else text).encode()
@@ -61,9 +64,16 @@ def select(messages: Iterable[dict[str, Any]], selection: LogSelection, *, frame
     yield from kept or ()
 
 
-def _seconds(stamp: str) -> float | None:
-    """Read RFC 3339 with up to nanoseconds; None when it is something else."""
+def epoch_seconds(stamp: str) -> Decimal | None:
+    """Read RFC 3339 to the nanosecond, without a zone as UTC; None when it is something else."""
+    found = _RFC3339.fullmatch(stamp)
+    if found is None:
+        return None
     try:
-        return datetime.fromisoformat(stamp).timestamp()
+        moment = datetime.fromisoformat(f"{found[1]}{found[3] or 'Z'}".upper())
     except ValueError:
         return None
+    return int((moment - _EPOCH).total_seconds()) + Decimal(found[2] or 0)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

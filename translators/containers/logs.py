@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from gateway.call import Call, StreamReply
@@ -13,12 +12,14 @@ from gateway.errors import InvalidParameter, NotImplementedHere
 from sdc.stdio import LineConsole
 from translators.capabilities import capabilities
 from translators.containers.console import is_tty, open_console
-from translators.containers.log_selection import LogSelection, select
+from translators.containers.log_selection import LogSelection, epoch_seconds, select
 from translators.containers.lookup import find_container
 from translators.errors import speaking_docker
 
 Vm = dict[str, Any]
-_EPOCH = re.compile(r"^-?\d+(\.\d{1,9})?$")
+_EPOCH = re.compile(r"-?[0-9]+(\.[0-9]{1,9})?")
+_LAST = Decimal(253402300799)
+"""The last second of the year 9999: what clients mean by for ever, and more than any log has."""
 
 
 def logs(call: Call, ref: str) -> StreamReply:
@@ -55,16 +56,16 @@ def _tail(text: str) -> int | None:
     return number if number >= 0 else None
 
 
-def _moment(text: str, name: str) -> float | None:
-    """Epoch seconds with a fraction, or RFC 3339; empty and 0 mean none."""
+def _moment(text: str, name: str) -> Decimal | None:
+    """Epoch seconds with a fraction, or RFC 3339; empty and 0 mean none. A day alone means its beginning."""
     if not text or text == "0":
         return None
-    if _EPOCH.match(text):
-        return float(text)
-    with contextlib.suppress(ValueError):
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    raise InvalidParameter(f'invalid value for "{name}": {text}')
+    if _EPOCH.fullmatch(text):
+        return min(max(Decimal(text), Decimal(0)), _LAST)
+    moment = epoch_seconds(text if len(text) != len("2026-01-31") else f"{text}T00:00:00Z")
+    if moment is None:
+        raise InvalidParameter(f'invalid value for "{name}": {text}')
+    return moment
 
 
 def _lines(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Iterator[bytes]:

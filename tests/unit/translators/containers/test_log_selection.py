@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
-from translators.containers.log_selection import LogSelection, select
+from gateway.errors import InvalidParameter
+from translators.containers.log_selection import LogSelection, epoch_seconds, select
+from translators.containers.logs import _moment
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -56,3 +59,33 @@ def test_a_followed_tail_ends_where_the_present_begins():
 
 def test_other_messages_are_no_lines():
     assert list(select([{"type": "end", "data": {}}], LogSelection(), framed=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-11-23T18:04:52.123456789Z", "1795457092.123456789"),
+        ("2026-11-23T19:04:52.123456789+01:00", "1795457092.123456789"),
+        ("2026-11-23T18:04:52", "1795457092"),
+        ("1795457092.123456789", "1795457092.123456789"),
+        ("1970-01-02", "86400"),
+        ("-5", "0"),
+        ("9" * 400, "253402300799"),
+        ("0", None),
+        ("", None),
+    ],
+)
+def test_moments_are_read_to_the_nanosecond(text, seconds):
+    assert _moment(text, "since") == (Decimal(seconds) if seconds else None)
+
+
+def test_a_line_is_not_before_its_own_time():
+    stamp = "2026-11-23T18:04:52.123456789Z"
+    lines = [{"type": "stdout", "data": f"{stamp} x\n"}]
+    assert list(select(lines, LogSelection(since=epoch_seconds(stamp)), framed=False)) == [b"x\n"]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "nan", "inf", "1e9", "2026-13-01", "2026-11-23T25:00:00Z", "１"])
+def test_what_is_no_moment_is_refused(text):
+    with pytest.raises(InvalidParameter, match='invalid value for "since"'):
+        _moment(text, "since")
