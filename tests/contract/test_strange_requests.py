@@ -1,0 +1,216 @@
+"""No request whatsoever makes the gateway fail, and none that is refused leaves anything in the data center."""
+
+from __future__ import annotations
+
+import json
+import threading
+import types
+import typing
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from gateway.app import create_app
+from gateway.blueprints import RESOURCES
+from gateway.call import Account
+from gateway.operations import by_name
+from gateway.settings import Settings
+from gateway.state.image_records import ImageRecord
+from middleware.base import Middleware
+from sdc import DataCenterClients
+from tests.contract.conftest import IMAGE, BookNode
+from tests.contract.test_middleware import InProcess
+from translators import jobs
+from translators.containers.execs import ExecCreate
+from translators.containers.model import ContainerCreate
+
+STREAMS = {"container.wait", "container.attach", "container.logs", "exec.start", "event.list",
+           "container.stats", "system.auth"}  # fmt: skip
+"""They wait, or speak to a node's socket or a registry: other tests have those."""
+HANDLED = sorted({name for resource in RESOURCES for name in resource.handled} - STREAMS)
+MODELS = {
+    "container.create": ContainerCreate,
+    "exec.create": ExecCreate,
+}
+
+
+class Somebody(Middleware):
+    """Stands in for authentication: every call is one account's."""
+
+    name = "somebody"
+    account = ""
+
+    def before(self, call):
+        call.account = Account(uuid=self.account, login="jill", approved=True)
+
+
+class EndsJobs(InProcess):
+    """VMAPI whose jobs have ended before it answers: nothing else runs while a test waits for them."""
+
+    def __init__(self, dc):
+        super().__init__(dc.vmapi.app)
+        self.engine = dc.wfapi.engine
+
+    def send(self, request, **more):
+        response = super().send(request, **more)
+        if response.status_code == 202:
+            self.engine.wait(response.json()["job_uuid"], 10)
+        return response
+
+
+class AtOnce:
+    """A thread that runs in the one that starts it."""
+
+    def __init__(self, *, target, args, daemon):
+        self.start = lambda: target(*args)
+
+
+class House:
+    """A gateway before a whole data center in one process, with one running and one stopped container."""
+
+    def __init__(self, dc, folder) -> None:
+        self.dc = dc
+        self.node = BookNode()
+        sysinfo = self.node.sysinfo(memory=1 << 20, disk_gib=1 << 16)
+        dc.cnapi.app.test_client().post(f"/servers/{self.node.uuid}/sysinfo", json={"sysinfo": sysinfo})
+        self.owner = Somebody.account = dc.mahi.create_account("jill")["uuid"]
+        names = "vmapi cnapi imgapi napi papi fwapi mahi".split()
+        services = DataCenterClients.connect({name: "http://127.0.0.1:9" for name in names})
+        for name in names:
+            getattr(services, name)._adapter = InProcess(getattr(dc, name).app)
+        services.vmapi._adapter = EndsJobs(dc)
+        chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
+        self.app = create_app(Settings(state_dir=str(folder), chain=chain), services=services)
+        self.state = self.app.house.state
+        manifest = {"v": 2, "uuid": IMAGE, "owner": dc.mahi.admin_uuid, "name": "docker-layer", "version": "1",
+                    "type": "docker", "os": "linux", "public": False}  # fmt: skip
+        services.imgapi.admin_import_image(IMAGE, manifest)
+        services.imgapi.add_image_file(IMAGE, b"\0" * 1024, compression="none")
+        services.imgapi.activate_image(IMAGE)
+        self.image()
+        self.http = self.app.test_client()
+        for name in ("up", "down"):
+            answer = self.http.post(f"/containers/create?name={name}", json={"Image": "busybox", "Cmd": ["sh"]})
+            assert answer.status_code == 201, answer.text
+        assert self.http.post("/containers/up/start").status_code == 204
+        self.exec_id = self.http.post("/containers/up/exec", json={"Cmd": ["sh"]}).json["Id"]
+
+    def image(self) -> None:
+        config = {"config": {"Cmd": ["sh"]}, "rootfs": {"type": "layers", "diff_ids": []}, "history": []}
+        digest = "sha256:" + "1" * 64
+        record = ImageRecord(
+            owner_uuid=self.owner, config_digest=digest, image_uuid=IMAGE, manifest_digest="sha256:" + "2" * 64,
+            manifest_str="{}", size=1, created=1.0, config=config,
+        )  # fmt: skip
+        self.state.images.put(record)
+        self.state.images.tag(self.owner, "busybox", "latest", digest)
+
+    def things(self) -> tuple[Any, ...]:
+        """What a refused request must not add to."""
+        vms = [vm["uuid"] for vm in self.dc.vmapi.vms() if vm["state"] not in {"destroyed", "failed"}]
+        rules = self.dc.fwapi.app.test_client().get(f"/rules?owner_uuid={self.owner}").json
+        nics = self.dc.napi.app.test_client().get("/nics?limit=1000").json
+        return sorted(vms), len(rules), sorted(nic["mac"] for nic in nics if nic["belongs_to_type"] == "zone")
+
+
+@pytest.fixture
+def house(dc, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "threading", SimpleNamespace(Thread=AtOnce, Event=threading.Event))
+    made = House(dc, tmp_path / "gateway")
+    yield made
+    made.node.server.stop(timeout=0)
+
+
+NASTY = st.sampled_from(
+    ["", "0", "1", "-1", "up", "down", "busybox", "%", "\0", "../..", "a" * 5000, "1e999", "9" * 40, "true", "{}", "[",
+     '{"label":{"a":true}}', '{"status":["x"]}', '{"id":["("],"name":["*"]}', "None", "a:b:c", "@sha256:", "/", "\n",
+     "é\ud7ff", "SIGKILL", "-9", "NaN", "0x10", '{"before":["up"]}', '{"exited":["x"]}', '{"volume":[""]}']
+)  # fmt: skip
+TEXTS = NASTY | st.text(max_size=30)
+NUMBERS = st.sampled_from([0, 1, -1, 2**31, 2**63 - 1, -(2**63), 64 << 20]) | st.integers(-(2**70), 2**70)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+PARAMETERS = (
+    "all limit size since before filters name t signal force v link tail timestamps follow stdout stderr until ps_args "
+    "condition h w repo tag fromImage fromSrc changes message platform digests noprune quiet detachKeys stream logs"
+).split()
+
+
+def of_type(hint: Any) -> st.SearchStrategy[Any]:
+    """JSON that mostly fits a model, so that it gets past the decoder."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of([of_type(argument) for argument in arguments])
+    if origin is list:
+        return st.lists(of_type(arguments[0]), max_size=3)
+    if origin is dict:
+        return st.dictionaries(TEXTS | st.sampled_from(["80/tcp", "external", "/v"]), of_type(arguments[1]), max_size=3)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return model_of(hint)
+    return {int: NUMBERS, str: TEXTS, bool: st.booleans(), type(None): st.none()}.get(hint, JSON)
+
+
+def model_of(struct: type, **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A few fields of a model at a time: one bad field hides the others."""
+    hints = typing.get_type_hints(struct)
+    fields = st.lists(st.sampled_from(sorted(hints)), max_size=3, unique=True)
+
+    def fill(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+        return st.fixed_dictionaries({name: of_type(hints[name]) for name in names} | fixed)
+
+    return fields.flatmap(fill)
+
+
+def body_of(name: str) -> st.SearchStrategy[bytes]:
+    known = MODELS.get(name)
+    if known is None:
+        return st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode())
+    fixed = {"Image": st.just("busybox")} if known is ContainerCreate else {}
+    return (model_of(known, **fixed) | JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40)
+
+
+def exchange(house: House, name: str, data: st.DataObject) -> None:
+    """Send one drawn request; hold its answer and what it left behind against the rules."""
+    operation = by_name(name)
+    path = operation.path
+    for parameter in ("id", "name", "alias"):
+        value = st.sampled_from(["up", "down", "busybox", house.exec_id]) | TEXTS.filter(bool)
+        if f"{{{parameter}}}" in path:
+            path = path.replace(f"{{{parameter}}}", data.draw(value).replace("?", ""))
+    version = data.draw(st.sampled_from(["", "/v1.24", "/v1.41", "/v1.51"]))
+    query = data.draw(st.dictionaries(st.sampled_from(PARAMETERS), TEXTS, max_size=3))
+    body = data.draw(body_of(name)) if operation.method == "POST" else None
+    kind = data.draw(st.sampled_from(["application/json"] * 4 + ["text/plain", "application/json; charset=utf-8", ""]))
+    before = house.things()
+    answer = house.http.open(version + path, method=operation.method, query_string=query, data=body, content_type=kind)
+    shown = repr((operation.method, version + path, query, body, answer.status_code, answer.text[:300]))
+    assert answer.status_code < 500 or answer.status_code == 501, shown
+    if answer.status_code >= 400:
+        assert operation.method == "HEAD" or answer.json["message"], shown
+        assert house.things() == before, shown
+    if name == "container.create" and answer.status_code == 201:
+        made = answer.json["Id"]
+        for look in (f"/containers/{made}/json", "/containers/json?all=1"):
+            assert house.http.get(look).status_code == 200, shown
+        assert house.http.delete(f"/containers/{made}?force=1").status_code == 204, shown
+        assert house.things() == before, shown
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_no_request_makes_it_fail(house, name):
+    @settings(
+        max_examples=15, deadline=None, derandomize=False, phases=(Phase.generate,), database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )  # fmt: skip
+    @given(st.data())
+    def strange(data):
+        exchange(house, name, data)
+
+    strange()
