@@ -26,6 +26,7 @@ from gateway.versions import FLOOR, ApiVersion
 from gateway.wire.ndjson import encode_json
 from sdc import DataCenterClients
 from translators.containers.autoremove import AutoRemove
+from translators.events.watcher import Watcher
 
 logger = structlog.get_logger("gateway")
 
@@ -164,4 +165,5 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     except ValueError as error:
         raise AppImportError(f"docker-gateway: {error}") from error
     AutoRemove(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
+    Watcher(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
     return app

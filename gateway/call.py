@@ -87,12 +87,13 @@ class RawReply(Reply):
 class StreamReply(Reply):
     """A reply that goes out piece by piece, its headers at once.
 
-    ``items`` yields JSON values (``json=True``, each followed by ``end``) or bytes. It is closed when the client
-    leaves.
+    ``items`` yields JSON values (``json=True``, each between ``start`` and ``end``) or bytes. It is closed when the
+    client leaves.
     """
 
     items: Iterator[Any]
     json: bool = True
+    start: bytes = b""
     end: bytes = b"\n"
     content_type: str = "application/json"
 

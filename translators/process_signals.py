@@ -16,6 +16,11 @@ NUMBERS = {
 _NAMES = {number: name for name, number in reversed(NUMBERS.items())}
 
 
+def number_of(text: str) -> int:
+    """Return a signal's number. Raises InvalidParameter for what is no signal."""
+    return NUMBERS[check_signal(text).removeprefix("SIG")]
+
+
 def check_signal(text: str) -> str:
     """Return the signal's name with ``SIG``. Raises InvalidParameter, as dockerd, for what is no signal."""
     name = text.upper().removeprefix("SIG")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.blueprints.containers import containers
+from gateway.blueprints.events import events
 from gateway.blueprints.execs import execs
 from gateway.blueprints.images import images
 from gateway.blueprints.system import system
 
-RESOURCES: tuple[Resource, ...] = (system, containers, execs, images)
+RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events)

@@ -136,8 +136,8 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
     if isinstance(reply, StreamReply):
         chunks = reply.items
         if reply.json:
-            end = reply.end
-            chunks = (encode_json(item, end) for item in pipeline.filter_items(call, reply.items))
+            start, end = reply.start, reply.end
+            chunks = (start + encode_json(item, end) for item in pipeline.filter_items(call, reply.items))
         opened = pipeline.open_stream(call, chunks)
         body = watched(request.environ, cast("Iterator[bytes]", opened))
         return Response(body, status=reply.status, headers=reply.headers, content_type=reply.content_type)

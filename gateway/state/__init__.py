@@ -1,4 +1,4 @@
-"""The gateway's own durable records: image names, links, exec sessions; shared by all workers of a host.
+"""The gateway's own durable records: image names, links, exec sessions, events; shared by all workers of a host.
 
 What the data center can hold lives there; this holds only what SDC has no place for (sdc-docker kept it in
 Moray buckets). SQLite in WAL mode: short transactions, a kill -9 loses nothing that was answered for.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.state.container_journal import ContainerJournal
 from gateway.state.database import Database
+from gateway.state.event_log import EventLog
 from gateway.state.exec_sessions import ExecSessions
 from gateway.state.image_records import ImageRecords
 from gateway.state.links import Links
@@ -26,5 +28,7 @@ class State:
         self.database = Database(folder / "gateway.sqlite")
         self.images = ImageRecords(self.database)
         self.exec_sessions = ExecSessions(self.database)
+        self.events = EventLog(self.database)
+        self.journal = ContainerJournal(self.database)
         self.links = Links(self.database)
         self.reservations = Reservations(self.database)

@@ -72,10 +72,13 @@ class ExecSessions:
             )
         )
 
-    def end(self, session_id: str, exit_code: int | None) -> None:
-        self._db.execute(
-            "UPDATE exec_sessions SET running = 0, exit_code = ?, changed = ? WHERE id = ?",
-            (exit_code, time.time(), session_id),
+    def end(self, session_id: str, exit_code: int | None) -> bool:
+        """Note how a session ended; False when that was known before."""
+        return bool(
+            self._db.execute(
+                "UPDATE exec_sessions SET running = 0, exit_code = ?, changed = ? WHERE id = ? AND running = 1",
+                (exit_code, time.time(), session_id),
+            )
         )
 
     def of_vm(self, vm_uuid: str) -> list[str]:

@@ -15,6 +15,7 @@ from translators.containers.lookup import docker_id, find_container
 from translators.containers.sizes import console_sizes
 from translators.containers.states import refuse_unless_up, status
 from translators.errors import speaking_docker
+from translators.events.recorder import tell
 
 Vm = dict[str, Any]
 _SETTLE_SECONDS = 15.0
@@ -50,6 +51,7 @@ def attach(call: Call, ref: str) -> HijackReply:
     }
     early = "attach-before-start" in capabilities(call)
     console = open_console(call, vm, command, tty=tty) if early else None
+    tell(call, vm, "attach")
 
     def run(client: Duplex) -> None:
         joined = console or open_console(call, vm, command, tty=tty)
@@ -97,6 +99,7 @@ def resize(call: Call, ref: str) -> None:
         console_sizes.resize(vm["uuid"], width, height)
     else:
         raise NotImplementedHere("only the console of a container with a tty has a size")
+    tell(call, vm, "resize", height=str(height), width=str(width))
 
 
 def size(call: Call) -> tuple[int, int]:

@@ -8,7 +8,6 @@ containers whenever something may have been missed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import threading
 import uuid
 from pathlib import Path
@@ -26,13 +25,12 @@ from sdc import DataCenterClients
 from sdc.errors import SdcError
 from translators.containers.removal import destroy, is_due
 from translators.containers.vmfeed import feed_of
+from translators.leadership import leading
 
 Vm = dict[str, Any]
 
 logger = structlog.get_logger("autoremove")
 
-LOCK_SECONDS = 2.0
-"""Between two tries for the lock: how long the others need to notice that the leader died."""
 RECONCILE_SECONDS = 60.0
 LOST_SECONDS = 3.0
 """Between two listings while the feed is away."""
@@ -54,18 +52,11 @@ class AutoRemove:
         threading.Thread(target=self._run, name="autoremove", daemon=True).start()
 
     def _run(self) -> None:
-        with self._lock_file.open("w") as lock:
-            self._lead(lock.fileno())
+        with leading(self._lock_file):
+            self._lead()
 
-    def _lead(self, lock: int) -> None:
-        """Wait for the lock, which the kernel takes from a worker that dies; then listen and reconcile for ever."""
-        idle = threading.Event()
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                idle.wait(LOCK_SECONDS)
+    def _lead(self) -> None:
+        """Listen and reconcile for ever."""
         self._feed.listen(self._heard)
         while True:
             self._look_again.clear()

@@ -27,6 +27,7 @@ from translators.containers.restart import RESTART_POLICIES, policy_warning, sto
 from translators.containers.source import find_source
 from translators.containers.validation import validate
 from translators.errors import explain, speaking_docker
+from translators.events.recorder import observe
 from translators.ids import docker_id
 from translators.jobs import run_job
 from translators.labels import to_tags
@@ -66,6 +67,7 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
                 raise name_conflict(payload["alias"], _holder(call, payload["alias"])) from error
             payload["alias"] = random_name()
     keep_links(call, payload, linked)
+    observe(call, {**payload, "state": "stopped"}, new=True)
     return {"Id": payload["internal_metadata"]["docker:id"], "Warnings": warnings}
 
 

@@ -11,11 +11,12 @@ from gateway.errors import Conflict, InvalidParameter, NotFound, NotImplementedH
 from gateway.state.exec_sessions import ExecSession
 from sdc.stdio import Console
 from translators.capabilities import capabilities
-from translators.containers import detach_keys
+from translators.containers import detach_keys, exec_ends
 from translators.containers.console import ended_code, join, open_console
 from translators.containers.lookup import docker_id, find_container
 from translators.containers.states import refuse_unless_up
 from translators.errors import speaking_docker
+from translators.events.recorder import tell
 
 Vm = dict[str, Any]
 
@@ -59,7 +60,9 @@ def create(call: Call, ref: str, body: ExecCreate) -> str:
     detach_keys.parse(body.DetachKeys)
     _refuse_unsupported(call, body)
     config = msgspec.to_builtins(body)
-    return call.state.exec_sessions.create(call.owner.uuid, vm["uuid"], docker_id(vm), config).id
+    session = call.state.exec_sessions.create(call.owner.uuid, vm["uuid"], docker_id(vm), config)
+    tell(call, vm, f"exec_create: {' '.join(body.Cmd)}", execID=session.id)
+    return session.id
 
 
 def _running(vm: Vm, ref: str) -> Vm:
@@ -111,14 +114,16 @@ def start(call: Call, session_id: str, body: ExecStart) -> HijackReply | None:
     except BaseException:
         call.state.exec_sessions.end(session.id, None)
         raise
+    tell(call, vm, f"exec_start: {' '.join(config['Cmd'])}", execID=session.id)
     if console is None:
+        exec_ends.follow(call, session)
         return None
     if size and config["Tty"]:
         console.resize(size[1], size[0])
-    return _reply(call, session, console)
+    return _reply(call, session, vm, console)
 
 
-def _reply(call: Call, session: ExecSession, console: Console) -> HijackReply:
+def _reply(call: Call, session: ExecSession, vm: Vm, console: Console) -> HijackReply:
     config = session.config
 
     def run(client: Duplex) -> None:
@@ -127,7 +132,7 @@ def _reply(call: Call, session: ExecSession, console: Console) -> HijackReply:
             join(call, client, console, tty=config["Tty"], stdin=config["AttachStdin"], stdin_once=True, keys=keys)
         finally:
             if console.ended is not None:
-                call.state.exec_sessions.end(session.id, ended_code(console))
+                exec_ends.note(call, session, vm, ended_code(console))
 
     kind = "raw" if config["Tty"] or call.version < (1, 42) else "multiplexed"
     return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")
@@ -141,10 +146,9 @@ def inspect(call: Call, session_id: str) -> dict[str, Any]:
     session = _session(call, session_id)
     running, code, pid = session.running, session.exit_code, session.pid
     if running and "exec-options" in capabilities(call):
-        found = _ask_node(call, session)
+        with speaking_docker("problem inspecting the exec instance"):
+            found = exec_ends.look(call, session)
         running, code, pid = bool(found.get("Running")), found.get("ExitCode"), int(found.get("Pid") or 0)
-        if not running:
-            call.state.exec_sessions.end(session.id, code)
     config = session.config
     return {
         "ID": session.id,
@@ -165,15 +169,6 @@ def inspect(call: Call, session_id: str) -> dict[str, Any]:
         "DetachKeys": "",
         "Pid": pid,
     }
-
-
-def _ask_node(call: Call, session: ExecSession) -> dict[str, Any]:
-    with speaking_docker("problem inspecting the exec instance"):
-        vm = call.services.vmapi.get_vm(session.vm_uuid, session.owner_uuid)
-        if vm["state"] != "running":
-            return {"Running": False, "ExitCode": session.exit_code if session.exit_code is not None else 137}
-        command = {"InspectExec": True, "ExecId": session.id}
-        return call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
 
 
 def resize(call: Call, session_id: str, width: int, height: int) -> None:

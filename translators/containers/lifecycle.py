@@ -14,10 +14,11 @@ from translators.containers.removal import destroy, removes_itself
 from translators.containers.states import command_words, is_running, linux_options, status
 from translators.containers.vmfeed import feed_of
 from translators.errors import explain, init_failure, speaking_docker
+from translators.events.recorder import Announced, Ending, ending, observe, restarting, starting, tell
 from translators.ids import container_name
 from translators.jobs import run_job
 from translators.names import check_name, name_conflict
-from translators.process_signals import check_signal
+from translators.process_signals import check_signal, number_of
 
 Vm = dict[str, Any]
 
@@ -42,8 +43,11 @@ def start(call: Call, ref: str) -> None:
     if is_running(vm):
         raise NotModified("container already started")
     try:
-        _boot(call, vm, "start", "problem starting container")
+        with starting(call, vm):
+            _boot(call, vm, "start", "problem starting container")
     except InvalidParameter:
+        with speaking_docker("problem starting container"):
+            observe(call, call.services.vmapi.get_vm(vm["uuid"]))
         if removes_itself(vm):
             destroy(call, vm)
         raise
@@ -59,7 +63,9 @@ def stop(call: Call, ref: str) -> None:
     _refuse_unmade(vm, "stop")
     if not is_running(vm):
         raise NotModified("container already stopped")
-    _stop(call, vm, _stop_seconds(vm, seconds), signal)
+    seconds = _stop_seconds(vm, seconds)
+    with ending(call, vm, *_stop_events(vm, seconds, signal)) as told:
+        _stop(call, vm, seconds, signal, told)
 
 
 def restart(call: Call, ref: str) -> None:
@@ -70,13 +76,16 @@ def restart(call: Call, ref: str) -> None:
     seconds, signal = _timeout(call), _asked_signal(call)
     vm = find_container(call, ref)
     _refuse_unmade(vm, "restart")
-    doing = "problem restarting container"
-    if is_running(vm) and not signal:
-        _boot(call, vm, "reboot", doing, timeout=_stop_seconds(vm, seconds))
-        return
-    if is_running(vm):
-        _stop(call, vm, _stop_seconds(vm, seconds), signal)
-    _boot(call, vm, "start", doing)
+    doing, seconds = "problem restarting container", _stop_seconds(vm, seconds)
+    with restarting(call, vm):
+        if is_running(vm):
+            with ending(call, vm, *_stop_events(vm, seconds, signal)) as told:
+                if signal:
+                    _stop(call, vm, seconds, signal, told)
+                else:
+                    _boot(call, vm, "reboot", doing, told, timeout=seconds)
+        if signal or not is_running(vm):
+            _boot(call, vm, "start", doing)
 
 
 def kill(call: Call, ref: str) -> None:
@@ -88,9 +97,10 @@ def kill(call: Call, ref: str) -> None:
     vm = find_container(call, ref)
     if not is_running(vm):
         raise Conflict(f"cannot kill container: {ref}: container {docker_id(vm)} is not running")
-    _kill(call, vm, signal)
-    if signal == "SIGKILL":
-        _await_end(call, vm, KILL_PATIENCE)
+    with ending(call, vm, ("kill", {"signal": str(number_of(signal))}, None)) as told:
+        _kill(call, vm, signal, told)
+        if signal == "SIGKILL":
+            _await_end(call, vm, KILL_PATIENCE)
 
 
 def rename(call: Call, ref: str) -> None:
@@ -116,43 +126,57 @@ def rename(call: Call, ref: str) -> None:
             raise name_conflict(name, "") from error
         raise explain(error, doing) from error
     call.state.links.rename(vm["owner_uuid"], vm["uuid"], name)
+    tell(call, {**vm, "alias": name}, "rename", oldName=container_name(vm))
 
 
-def _act(call: Call, vm: Vm, action: str, **parameters: Any) -> str:
-    return call.services.vmapi.act(vm["uuid"], action, vm["owner_uuid"], **parameters)
+def _act(call: Call, vm: Vm, action: str, told: Ending | None = None, **parameters: Any) -> str:
+    job = call.services.vmapi.act(vm["uuid"], action, vm["owner_uuid"], **parameters)
+    if told is not None:
+        told.sent()
+    return job
 
 
-def _boot(call: Call, vm: Vm, action: str, doing: str, **parameters: Any) -> None:
+def _boot(call: Call, vm: Vm, action: str, doing: str, told: Ending | None = None, **parameters: Any) -> None:
     """Start or reboot, with what has changed about the container's links since it was last told of them."""
     with speaking_docker(doing):
         update = link_update(call, vm)
-    _run(call, vm, action, doing, idempotent=True, **update, **parameters)
+    _run(call, vm, action, doing, told, idempotent=True, **update, **parameters)
 
 
-def _run(call: Call, vm: Vm, action: str, doing: str, **parameters: Any) -> None:
+def _run(call: Call, vm: Vm, action: str, doing: str, told: Ending | None = None, **parameters: Any) -> None:
     """Run an action's job; explain a process that would not start."""
     try:
-        run_job(call, vm["uuid"], action, lambda: _act(call, vm, action, **parameters))
+        run_job(call, vm["uuid"], action, lambda: _act(call, vm, action, told, **parameters))
     except SdcError as error:
         feed_of(call.services.vmapi).look_again(vm["uuid"])  # an exit without a change of state is not told
         program = next(iter(command_words(vm)), "")
         raise init_failure(error, program) or explain(error, doing) from error
 
 
-def _stop(call: Call, vm: Vm, seconds: int, signal: str) -> None:
+def _stop_events(vm: Vm, seconds: int, signal: str) -> list[Announced]:
+    """List what a stop makes happen, in order; one that only cancels a restart sends no signal."""
+    stop: Announced = ("stop", {}, None)
+    if status(vm) == "restarting":
+        return [stop]
+    number = number_of(signal or str(linux_options(vm).get("StopSignal") or "SIGTERM"))
+    force: list[Announced] = [("kill", {"signal": "9"}, float(seconds))] if seconds >= 0 else []
+    return [("kill", {"signal": str(number)}, None), *force, stop]
+
+
+def _stop(call: Call, vm: Vm, seconds: int, signal: str, told: Ending) -> None:
     """Stop by VMAPI's own action, or with a signal of the caller's choice and then by force."""
     doing = "problem stopping container"
     if signal:
-        _kill(call, vm, signal)
+        _kill(call, vm, signal, told)
         if _await_end(call, vm, seconds if seconds >= 0 else call.config.job_timeout):
             return
         seconds = 0
-    _run(call, vm, "stop", doing, timeout=seconds, idempotent=True)
+    _run(call, vm, "stop", doing, None if signal else told, timeout=seconds, idempotent=True)
 
 
-def _kill(call: Call, vm: Vm, signal: str) -> None:
+def _kill(call: Call, vm: Vm, signal: str, told: Ending) -> None:
     try:
-        run_job(call, vm["uuid"], "kill", lambda: _act(call, vm, "kill", signal=signal, idempotent=True))
+        run_job(call, vm["uuid"], "kill", lambda: _act(call, vm, "kill", told, signal=signal, idempotent=True))
     except SdcError as error:
         if error.code == "ValidationFailed" and any(item.get("field") == "signal" for item in error.errors):
             raise InvalidParameter(f"invalid signal: {signal}") from error

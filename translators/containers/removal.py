@@ -11,6 +11,7 @@ from translators.containers.lookup import find_container
 from translators.containers.states import has_run, is_running, metadata, status
 from translators.containers.volumes import is_own_volume
 from translators.errors import speaking_docker
+from translators.events.recorder import Announced, Ending, ending, observe
 from translators.ids import container_name
 from translators.jobs import run_job
 
@@ -54,13 +55,21 @@ def destroy(call: Call, vm: Vm) -> None:
     """
     _refuse_if_shared(call, vm)
     _removing.add(vm["uuid"])
+    kill: list[Announced] = [("kill", {"signal": "9"}, None)] if status(vm) == "running" else []
     try:
-        with speaking_docker("problem removing container"):
-            run_job(call, vm["uuid"], "destroy", lambda: call.services.vmapi.delete_vm(vm["uuid"], vm["owner_uuid"]))
+        with ending(call, vm, *kill) as told, speaking_docker("problem removing container"):
+            run_job(call, vm["uuid"], "destroy", lambda: _delete(call, vm, told))
+            observe(call, {**vm, "state": "destroyed"})
         call.state.links.remove_container(vm["owner_uuid"], vm["uuid"])
         remove_rules(call.services.fwapi, vm)
     finally:
         _removing.discard(vm["uuid"])
+
+
+def _delete(call: Call, vm: Vm, told: Ending) -> str:
+    job = call.services.vmapi.delete_vm(vm["uuid"], vm["owner_uuid"])
+    told.sent()
+    return job
 
 
 def is_being_removed(vm: Vm) -> bool:

@@ -12,6 +12,7 @@ from gateway.errors import Conflict, InvalidParameter
 from translators.containers.lookup import docker_id, find_container
 from translators.containers.states import is_running
 from translators.errors import speaking_docker
+from translators.events.recorder import tell
 
 Ps = Mapping[str, Any]
 """A process's ``psinfo``, as illumos writes it."""
@@ -31,6 +32,7 @@ def top(call: Call, ref: str) -> dict[str, Any]:
     with speaking_docker("problem listing the container's processes"):
         found = call.services.vmapi.proc(vm["uuid"])
     processes = sorted((process.get("psinfo") or process for process in found), key=lambda ps: int(ps["pr_pid"]))
+    tell(call, vm, "top")
     return {
         "Titles": [title for title, _ in columns],
         "Processes": [[read(ps) for _, read in columns] for ps in processes],

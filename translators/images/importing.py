@@ -12,6 +12,7 @@ import msgspec
 from gateway.call import Call
 from gateway.errors import InvalidParameter, NotImplementedHere
 from gateway.state.image_records import ImageRecord
+from translators.events.recorder import tell_image
 from translators.images import changes as instructions
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
@@ -40,6 +41,8 @@ def import_image(
     if reference is not None:
         images = call.state.images
         images.tag(record.owner_uuid, reference.local_name, reference.tag or "latest", record.config_digest)
+        tell_image(call, record, "tag", name=str(reference))
+    tell_image(call, record, "import")
     return [{"status": record.config_digest}]
 
 

@@ -11,6 +11,7 @@ import msgspec
 from gateway.call import Call
 from gateway.errors import DockerError, InvalidParameter
 from gateway.state.image_records import ImageRecord
+from translators.events.recorder import tell_image
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
 from translators.images.spool import Slice, Spool
@@ -98,6 +99,7 @@ def _load_one(
         layers.append(layer)
     record = store_image(call, config, layers)
     yield from _named(call, record, [str(name) for name in entry.get("RepoTags") or []])
+    tell_image(call, record, "load")
 
 
 def _diff_ids(config: bytes) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.call import Call
 from gateway.errors import InvalidParameter
+from translators.events.recorder import tell_image
 from translators.images.lookup import find_image, parse_reference
 
 
@@ -21,3 +22,4 @@ def tag(call: Call, name: str, repo: str, new_tag: str) -> None:
     except ValueError as error:
         raise InvalidParameter(str(error)) from error
     call.state.images.tag(record.owner_uuid, reference.local_name, reference.tag or "latest", record.config_digest)
+    tell_image(call, record, "tag", name=str(reference))

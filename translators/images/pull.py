@@ -17,6 +17,7 @@ from gateway.errors import DockerError, InternalError, InvalidParameter, NotFoun
 from gateway.state.image_records import ImageRecord
 from grammars.references import Reference, is_digest
 from translators.errors import speaking_docker
+from translators.events.recorder import tell_image
 from translators.images.lookup import forget, parse_reference
 from translators.platforms import check_platform
 
@@ -88,7 +89,8 @@ def _pulling(call: Call, reference: Reference, held: list[Message], rest: Iterat
                         yield shown
         if made is None:
             raise InternalError(f"pull of {reference} ended without an image")
-        keep(call, reference, made)
+        record = keep(call, reference, made)
+        tell_image(call, record, "pull", actor_id=str(reference), name=reference.local_name)
     except DockerError as error:
         yield {"errorDetail": {"message": error.message}, "error": error.message}
         return

@@ -10,6 +10,7 @@ from gateway.state.image_records import ImageRecord
 from grammars.dockerids import is_hex, layer_uuids, short
 from sdc.errors import SdcError
 from translators.errors import speaking_docker
+from translators.events.recorder import tell_image
 from translators.images.lookup import find_image, forget, parse_reference
 
 Report = list[dict[str, str]]
@@ -24,8 +25,15 @@ def remove(call: Call, name: str, *, force: bool) -> Report:
     """
     record = find_image(call, name)
     if _is_id(record, name):
-        return _remove_by_id(call, record, force=force)
-    return _remove_by_name(call, record, name, force=force)
+        report = _remove_by_id(call, record, force=force)
+    else:
+        report = _remove_by_name(call, record, name, force=force)
+    for done in report:
+        if "@" not in done.get("Untagged", "@"):
+            tell_image(call, record, "untag")
+        elif done.get("Deleted") == record.config_digest:
+            tell_image(call, record, "delete")
+    return report
 
 
 def _is_id(record: ImageRecord, name: str) -> bool:

@@ -1,0 +1,59 @@
+"""How execs end: noted and told once, whoever sees it first: the stream, somebody's inspect, or who follows it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from gateway.call import Call
+from gateway.state.exec_sessions import ExecSession
+from sdc.errors import SdcError
+from translators.capabilities import capabilities
+from translators.events.recorder import tell
+
+Vm = dict[str, Any]
+
+LONGEST_PAUSE = 5.0
+"""Seconds between two looks at an exec that nobody is attached to."""
+
+
+def note(call: Call, session: ExecSession, vm: Vm, exit_code: int | None) -> None:
+    """Note that an exec has ended, and tell it unless that was done."""
+    if call.state.exec_sessions.end(session.id, exit_code):
+        tell(call, vm, "exec_die", execID=session.id, exitCode=str(0 if exit_code is None else exit_code))
+
+
+def look(call: Call, session: ExecSession) -> dict[str, Any]:
+    """Ask the compute node about an exec: ``Running``, ``ExitCode``, ``Pid``. Raises SdcError.
+
+    SDC: CNAPI docker-exec (capability exec-options)
+    """
+    vm = call.services.vmapi.get_vm(session.vm_uuid, session.owner_uuid)
+    if vm["state"] != "running":
+        found = {"Running": False, "ExitCode": session.exit_code if session.exit_code is not None else 137}
+    else:
+        command = {"InspectExec": True, "ExecId": session.id}
+        found = call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
+    if not found.get("Running"):
+        note(call, session, vm, found.get("ExitCode"))
+    return found
+
+
+def follow(call: Call, session: ExecSession) -> None:
+    """Look after a detached exec until it ends, in the background; where nodes cannot be asked, nobody knows."""
+    if "exec-options" in capabilities(call):
+        threading.Thread(target=_follow, args=(call, session), daemon=True).start()
+
+
+def _follow(call: Call, session: ExecSession) -> None:
+    pause = 0.05
+    while True:
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+        try:
+            if not look(call, session).get("Running"):
+                return
+        except SdcError as error:
+            if error.status == 404:
+                return  # the container is gone

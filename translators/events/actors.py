@@ -1,0 +1,48 @@
+"""Who events are about: containers, their networks, images; with the attributes that Docker's clients select by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.state.event_log import Happening
+from gateway.state.image_records import ImageRecord
+from grammars import dockerids
+from translators.containers import view
+from translators.ids import container_name, docker_id
+
+Vm = dict[str, Any]
+
+NETWORK_DRIVER = "Triton"
+
+
+def container(vm: Vm, action: str, package_name: str | None, **more: str) -> Happening:
+    """Make an event of a container; all its labels come along, with its image and name."""
+    attributes = {
+        **view.labels(vm, package_name),
+        "image": view.image_name(vm),
+        "name": container_name(vm).removeprefix("/"),
+        **more,
+    }
+    return Happening(type="container", action=action, actor_id=docker_id(vm), attributes=attributes)
+
+
+def endpoints(vm: Vm, action: str, name_of: Callable[[str], str]) -> list[Happening]:
+    """Make an event of each network that a container joins with its start and leaves with its end."""
+    uuids = [str(nic["network_uuid"]) for nic in view.nics(vm) if nic.get("network_uuid")]
+    return [
+        Happening(
+            type="network",
+            action=action,
+            actor_id=dockerids.network_docker_id(uuid),
+            attributes={"container": docker_id(vm), "name": name_of(uuid), "type": NETWORK_DRIVER},
+        )
+        for uuid in dict.fromkeys(uuids)
+    ]
+
+
+def image(record: ImageRecord, action: str, *, actor_id: str = "", name: str = "") -> Happening:
+    """Make an event of an image, by its id unless told otherwise; the labels of its config come along."""
+    labels: Mapping[str, Any] = (record.config.get("config") or {}).get("Labels") or {}
+    attributes = {**{key: str(value) for key, value in labels.items()}, "name": name or record.config_digest}
+    return Happening(type="image", action=action, actor_id=actor_id or record.config_digest, attributes=attributes)
