@@ -56,8 +56,11 @@ class HijackedStream:
         if self._early:
             data, self._early = self._early[:size], self._early[size:]
             return data
-        received: bytes = self._sock.recv(size)
-        self._reading = bool(received)
+        received = b""
+        try:
+            received = self._sock.recv(size)
+        finally:
+            self._reading = bool(received)
         return received
 
     def recv_into(self, buffer: memoryview) -> int:
@@ -67,8 +70,11 @@ class HijackedStream:
             buffer[: len(data)] = data
             return len(data)
         self._reading = True
-        filled: int = self._sock.recv_into(buffer)
-        self._reading = bool(filled)
+        filled = 0
+        try:
+            filled = self._sock.recv_into(buffer)
+        finally:
+            self._reading = filled > 0
         return filled
 
     def write(self, data: bytes | bytearray | memoryview) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 
 import gevent
 from flask import Flask, Response, request
@@ -167,7 +168,22 @@ def heard_out(stream: HijackedStream) -> None:
     mute(stream)
 
 
-SESSIONS = {f.__name__: f for f in (echo, digest, blast, copy, first_line, fail, mute, heard_out)}
+def _listen(stream: HijackedStream) -> None:
+    with suppress(OSError):
+        while stream.read():
+            pass
+
+
+def heard_aside(stream: HijackedStream) -> None:
+    """Read in another greenlet than the one that stays silent, as attach does."""
+    aside = gevent.spawn(_listen, stream)
+    try:
+        mute(stream)
+    finally:
+        aside.kill()
+
+
+SESSIONS = {f.__name__: f for f in (echo, digest, blast, copy, first_line, fail, mute, heard_out, heard_aside)}
 
 
 @app.route("/hijack/<name>", methods=["POST"])

@@ -160,3 +160,11 @@ def test_a_half_close_is_no_hanging_up(connect, request):
         upgraded(client, f"/hijack/heard_out?name={name}")
         client.half_close()
         assert json.loads(other.get(f"/left/{name}?seconds=2.5").body) is False
+
+
+def test_a_silent_session_ends_when_its_client_is_cut_off(live: Live):
+    client = live.tls(SSL.TLS1_3_VERSION, live.identity)
+    upgraded(client, "/hijack/heard_aside?name=cut-session")
+    client.sock.close()
+    with live.unix() as other:
+        assert json.loads(other.get("/left/cut-session").body) is True
