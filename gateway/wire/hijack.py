@@ -56,7 +56,7 @@ class HijackedStream:
         if self._early:
             data, self._early = self._early[:size], self._early[size:]
             return data
-        received = b""
+        received: bytes = b""
         try:
             received = self._sock.recv(size)
         finally:
@@ -70,7 +70,7 @@ class HijackedStream:
             buffer[: len(data)] = data
             return len(data)
         self._reading = True
-        filled = 0
+        filled: int = 0
         try:
             filled = self._sock.recv_into(buffer)
         finally:
