@@ -35,6 +35,8 @@ class PackageOptions(Options, frozen=True):
 class Packages(Middleware):
     """Put the package into ``call.hints["package"]``: the one the label names, else the smallest with the memory.
 
+    An update that changes the memory gets the smallest with the new one, whatever the label had named.
+
     Only active packages count that belong to everyone or to the account. The hint is the package as PAPI has
     it (memory and quota in MiB); the translator sends its uuid as ``billing_id``.
 
@@ -42,7 +44,7 @@ class Packages(Middleware):
     """
 
     name = "packages"
-    runs_on = ("container.create",)
+    runs_on = ("container.create", "container.update")
     Options = PackageOptions
     options: PackageOptions
 
@@ -51,6 +53,10 @@ class Packages(Middleware):
         self._lists: dict[str, tuple[float, list[Package]]] = {}
 
     def before(self, call: Call) -> None:
+        if call.operation.name == "container.update":
+            if call.body.Memory > 0:
+                call.hints["package"] = self._large_enough(call, call.body.Memory)
+            return
         wanted = (call.body.Labels or {}).get(LABEL)
         if wanted is not None:
             call.hints["package"] = self._named(call, wanted)

@@ -34,7 +34,8 @@ class Quota(Middleware):
     The account's own limits (for this data center) come first, then those of its tenant category, or the
     defaults. Every active VM of the account counts, those still being provisioned too. What this create will
     use is reserved before the VMs are listed, and creates that reserved earlier count as well until VMAPI
-    lists their VM: however many race, in however many workers, the limit is not passed.
+    lists their VM: however many race, in however many workers, the limit is not passed. An update that changes the
+    package counts as the VM it makes of the old one.
 
     ``call.hints["quota.held"]`` is the uuid of the VM that a reservation is held for.
 
@@ -42,7 +43,7 @@ class Quota(Middleware):
     """
 
     name = "quota"
-    runs_on = ("container.create",)
+    runs_on = ("container.create", "container.update")
     Options = QuotaOptions
     options: QuotaOptions
 
@@ -59,7 +60,7 @@ class Quota(Middleware):
         if not limits:
             return
         earlier = self._reserve(call, new)
-        used = self._machines(call, limits, earlier)
+        used = [machine for machine in self._machines(call, limits, earlier) if machine.uuid != new.uuid]
         reasons = list(passed(limits, new, used))
         if reasons:
             raise QuotaExceeded(f"{MESSAGE} ({'; '.join(reasons)})")

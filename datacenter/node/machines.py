@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from datacenter.node.agent import Node
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-RESOURCES = {"max_physical_memory", "max_swap", "cpu_cap", "max_lwps", "internal_metadata", "set_internal_metadata"}
+RESOURCES = {
+    "max_physical_memory",
+    "max_swap",
+    "cpu_cap",
+    "max_lwps",
+    "internal_metadata",
+    "set_internal_metadata",
+    "remove_internal_metadata",
+}
 DEFAULT_STOP_TIMEOUT = 10.0
 
 

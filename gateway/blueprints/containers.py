@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
-from translators.containers import create, inspect, lifecycle, linking, listing, pause, removal, top, wait
-from translators.containers.model import ContainerCreate
+from translators.containers import create, inspect, lifecycle, linking, listing, pause, removal, top, update, wait
+from translators.containers.model import ContainerCreate, HostConfig
 
 containers = Resource("containers")
 
@@ -58,6 +58,11 @@ def container_pause(call: Call) -> None:
 @containers.handles("container.unpause")
 def container_unpause(call: Call) -> None:
     pause.unpause(call, call.target["id"])
+
+
+@containers.handles("container.update", model=HostConfig)
+def container_update(call: Call) -> Reply:
+    return Reply(body=update.update(call, call.target["id"], call.body))
 
 
 @containers.handles("container.rename")

@@ -19,7 +19,7 @@ from translators.process_signals import check_signal
 
 LINUX_OPTIONS = "linux-options"
 
-_KEYS = {
+LINUX_KEYS = {
     "CapAdd": "CapAdd",
     "CapDrop": "CapDrop",
     "Ulimits": "Ulimits",
@@ -89,12 +89,11 @@ def plan_linux(body: ContainerCreate, image: dict[str, Any], *, supported: bool,
     """Decide on every kernel option of a create request. Raises NotImplementedHere, InvalidParameter."""
     _refuse_unsafe(body.HostConfig)
     plan = LinuxPlan()
-    for name in _NEVER:
-        if _is_set(body.HostConfig, name):
-            plan.ignore(name)
+    for name in ignored_fields(body.HostConfig):
+        plan.ignore(name)
     for name, value in _asked(body.HostConfig):
         if supported:
-            plan.options[_KEYS[name]] = value
+            plan.options[LINUX_KEYS[name]] = value
         elif name == "Memory":
             plan.ignored.add(name)  # no warning: the package stands for it
         else:
@@ -104,6 +103,11 @@ def plan_linux(body: ContainerCreate, image: dict[str, Any], *, supported: bool,
     if no_network:
         plan.options["NetworkNone"] = True
     return plan
+
+
+def ignored_fields(host: HostConfig) -> list[str]:
+    """Return the fields that are asked for and that no compute node honours."""
+    return [name for name in _NEVER if _is_set(host, name)]
 
 
 def _is_set(host: HostConfig, name: str) -> bool:
@@ -121,7 +125,7 @@ def _asked(host: HostConfig) -> Iterator[tuple[str, Any]]:
         if not name.startswith(_OWN_SYSCTLS):
             raise InvalidParameter(f'sysctl "{name}" is not in a separate kernel namespace')
     tmpfs = {**host.Tmpfs, **{mount.Target: _tmpfs_options(mount) for mount in host.Mounts if mount.Type == "tmpfs"}}
-    for name in _KEYS:
+    for name in LINUX_KEYS:
         if name == "Tmpfs":
             if tmpfs:
                 yield name, tmpfs

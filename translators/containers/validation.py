@@ -17,8 +17,8 @@ _LEAST_MEMORY = 6 * 1024 * 1024
 def validate(body: ContainerCreate, version: ApiVersion) -> None:
     """Raise InvalidParameter for a request that contradicts itself."""
     host = body.HostConfig
-    _memory(host)
-    _cpu(host)
+    check_memory(host)
+    check_cpu(host)
     _rest(host)
     check_health(body)
     check_restart(host.RestartPolicy or RestartPolicy(), auto_remove=host.AutoRemove)
@@ -29,7 +29,7 @@ def validate(body: ContainerCreate, version: ApiVersion) -> None:
         raise InvalidParameter(f"Container cannot be connected to network endpoints: {', '.join(sorted(networks))}")
 
 
-def _memory(host: HostConfig) -> None:
+def check_memory(host: HostConfig) -> None:
     if host.Memory < 0 or host.MemorySwap < -1:
         raise InvalidParameter("invalid memory value: must not be negative")
     if 0 < host.Memory < _LEAST_MEMORY:
@@ -44,7 +44,7 @@ def _memory(host: HostConfig) -> None:
         raise InvalidParameter("Minimum memory limit can not be less than memory reservation limit, see usage")
 
 
-def _cpu(host: HostConfig) -> None:
+def check_cpu(host: HostConfig) -> None:
     if host.NanoCpus < 0:
         raise InvalidParameter("Range of CPUs is from 0.01 upwards")
     if host.NanoCpus and host.CpuPeriod:

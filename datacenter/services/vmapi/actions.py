@@ -90,6 +90,9 @@ class Actions:
         check_types(changes, problems)
         problems.check()
         payload = {field: value for field, value in changes.items() if field in UPDATABLE}
+        for kind in METADATA:
+            if kind in payload:
+                payload |= _replacing(kind, vm[kind], payload.pop(kind))
         self._resize(vm, payload)
         if not truthy(changes.get("force")):
             self._check_capacity(vm, payload)
@@ -157,6 +160,15 @@ class Actions:
         if grown > spare:
             message = f"Required additional RAM ({grown}) exceeds the server's available RAM ({spare})"
             raise refuse("ram", "InsufficientCapacity", message, "Invalid VM update parameters")
+
+
+def _replacing(kind: str, before: Doc, after: Doc) -> Doc:
+    """What changes a map into another: the node may meanwhile write keys of its own, which stay."""
+    changes = {
+        f"set_{kind}": {key: value for key, value in after.items() if before.get(key) != value},
+        f"remove_{kind}": [key for key in before if key not in after],
+    }
+    return {key: value for key, value in changes.items() if value}
 
 
 def _signal(signal: Any) -> str | int:

@@ -184,6 +184,21 @@ def news(vm: Vm, update: Vm) -> Vm:
     return after
 
 
+def changed(vm: Vm, update: Vm) -> Vm:
+    """The fields after an update, in which ``set_<map>`` and ``remove_<map>`` change a map that others write, too."""
+    after: Vm = {}
+    for field, value in update.items():
+        verb, _, name = field.partition("_")
+        held: Vm = after.get(name, vm.get(name)) or {}
+        if verb == "set":
+            after[name] = {**held, **value}
+        elif verb == "remove":
+            after[name] = {key: kept for key, kept in held.items() if key not in value}
+        else:
+            after[field] = value
+    return after
+
+
 def _is_stale(vm: Vm, update: Vm) -> bool:
     """Whether an update tells of a start or an end before the last one that is on record."""
     told = _last_event(update)

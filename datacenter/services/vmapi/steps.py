@@ -208,7 +208,7 @@ class Steps:
     def apply_update(self, job: Job) -> str:
         """Put the changed fields on record once the node keeps to them."""
         vm = self.vm(job)
-        changes = {**job.params["payload"]}
+        changes = record.changed(vm, job.params["payload"])
         changes |= {key: value for key, value in job.notes.pop("news", {}).items() if key in record.NODE_FIELDS}
         self._vmapi.table.put({**vm, **changes, "last_modified": max(iso(), vm["last_modified"])})
         self.release_name(job)

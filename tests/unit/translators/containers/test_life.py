@@ -7,13 +7,16 @@ import json
 import msgspec
 import pytest
 
-from gateway.errors import Conflict, InvalidParameter
+from gateway.errors import Conflict, DockerError, InvalidParameter
 from gateway.versions import CEILING, ApiVersion
 from translators.containers import inspect, listing, states
 from translators.containers.health import check_health, merge_health
-from translators.containers.model import ContainerCreate, RestartPolicy
+from translators.containers.model import ContainerCreate, HostConfig, RestartPolicy
 from translators.containers.restart import policy_warning, shown_policy, stored_policy
+from translators.containers.update import merge_limits
 from translators.durations import epoch
+
+MIB = 1 << 20
 
 NOW = epoch("2026-01-01T00:01:00.000Z")
 VM = {
@@ -101,3 +104,25 @@ def test_a_paused_container_counts_as_running_and_is_refused_with_advice():
     with pytest.raises(Conflict, match="container abc is not running"):
         states.refuse_unless_up(VM | {"state": "stopped"}, "abc")
     assert states.status(vm | {"state": "stopped", "exit_status": 0}) == "exited"
+
+
+def test_new_limits_go_over_old_ones():
+    kept = {"Memory": 64 * MIB, "MemorySwap": 64 * MIB, "PidsLimit": 5}
+    merged = merge_limits(kept, HostConfig(CpuShares=7, PidsLimit=0))
+    assert merged == {"Memory": 64 * MIB, "MemorySwap": 64 * MIB, "CpuShares": 7}
+    assert merge_limits({}, HostConfig(Memory=8 * MIB, MemorySwap=-1)) == {"Memory": 8 * MIB, "MemorySwap": -1}
+    assert merge_limits({"Memory": 8 * MIB}, HostConfig()) == {"Memory": 8 * MIB}
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "words"),
+    [
+        ({"MemorySwap": 8 * MIB, "Memory": 8 * MIB}, HostConfig(Memory=9 * MIB), "already set memoryswap limit"),
+        ({"CpuPeriod": 5000}, HostConfig(NanoCpus=1), "NanoCpus cannot be updated as CpuPeriod"),
+        ({}, HostConfig(Memory=1), "Minimum memory limit"),
+        ({"Memory": 8 * MIB}, HostConfig(MemorySwap=7 * MIB), "Minimum memoryswap limit"),
+    ],
+)
+def test_limits_that_do_not_fit(kept, asked, words):
+    with pytest.raises(DockerError, match=words):
+        merge_limits(kept, asked)

@@ -1,0 +1,120 @@
+"""Change a container's limits and restart policy while it lives.
+
+More or less memory may mean another package, as at creation; the exact numbers are kept in ``docker:linux`` for nodes
+that keep to them, and in ``docker:hostconfig`` for inspect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.call import Call
+from gateway.errors import Conflict, InvalidParameter
+from sdc.errors import SdcError
+from translators.capabilities import capabilities
+from translators.containers.linux import LINUX_KEYS, LINUX_OPTIONS, ignored_fields
+from translators.containers.lookup import find_container
+from translators.containers.model import HostConfig, RestartPolicy
+from translators.containers.packages import package_name
+from translators.containers.restart import RESTART_POLICIES, check_restart, policy_warning, stored_policy
+from translators.containers.states import json_text, linux_options, metadata
+from translators.containers.validation import check_cpu, check_memory
+from translators.containers.view import host_config
+from translators.errors import explain, speaking_docker
+from translators.jobs import run_job
+
+Vm = dict[str, Any]
+Json = dict[str, Any]
+
+DOING = "problem updating container"
+LIMITS = ("Memory", "MemorySwap", "CpuShares", "NanoCpus", "CpuPeriod", "CpuQuota", "CpusetCpus", "PidsLimit")
+"""The fields of a request that are carried out."""
+_EXCLUSIVE = (("NanoCpus", "CpuPeriod"), ("NanoCpus", "CpuQuota"), ("CpuPeriod", "NanoCpus"), ("CpuQuota", "NanoCpus"))
+
+
+def update(call: Call, ref: str, asked: HostConfig) -> Json:
+    """Change what is not zero or absent in the request; return Docker's ``{"Warnings"}``.
+
+    ``call.hints["package"]`` is the package for the new memory. Raises InvalidParameter, Conflict.
+
+    Docker: POST /containers/{id}/update   SDC: VMAPI POST /vms/:uuid?action=update
+    """
+    vm = find_container(call, ref)
+    with speaking_docker(DOING):
+        offered = capabilities(call, vm.get("server_uuid"))
+    kept = merge_limits(host_config(vm), asked)
+    warnings = [f"{name} is not supported by this data center and has no effect." for name in ignored_fields(asked)]
+    changes: Json = {}
+    im = dict(metadata(vm))
+    given = [name for name in LIMITS if is_given(asked, name)]
+    if LINUX_OPTIONS in offered:
+        im |= _written(vm, kept, given)
+    else:
+        lost = [name for name in given if name != "Memory"]
+        warnings += [f"{name} is not supported by this data center and has no effect." for name in lost]
+    im, policy_words = _with_policy(im, asked.RestartPolicy, supported=RESTART_POLICIES in offered)
+    warnings += policy_words
+    package = call.hints.get("package")
+    if asked.Memory and package and package["uuid"] != vm.get("billing_id"):
+        changes["billing_id"] = package["uuid"]
+        call.provision({**vm, **changes})
+        warnings.append(f"The container's package is now {package['name']}; it was {package_name(call, vm)}.")
+    if im != metadata(vm):
+        changes["internal_metadata"] = im
+    if changes:
+        _change(call, vm, changes)
+    return {"Warnings": warnings}
+
+
+def is_given(asked: HostConfig, name: str) -> bool:
+    """Whether a request says anything about a limit: zero leaves it, but a zero of processes means no limit."""
+    value = getattr(asked, name)
+    return value is not None if name == "PidsLimit" else bool(value)
+
+
+def merge_limits(kept: Json, asked: HostConfig) -> Json:
+    """Put the new limits over the old ones, and see that they fit. Raises InvalidParameter, Conflict."""
+    check_cpu(asked)
+    for name, other in _EXCLUSIVE:
+        if getattr(asked, name) and kept.get(other):
+            raise Conflict(f"Conflicting options: {name} cannot be updated as {other} has already been set")
+    if asked.Memory and not asked.MemorySwap and 0 < kept.get("MemorySwap", 0) < asked.Memory:
+        raise Conflict(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
+        )
+    merged = {**kept, **{name: getattr(asked, name) for name in LIMITS if is_given(asked, name)}}
+    check_memory(HostConfig(Memory=merged.get("Memory", 0), MemorySwap=merged.get("MemorySwap", 0)))
+    if (merged.get("PidsLimit") or 0) <= 0:
+        merged.pop("PidsLimit", None)
+    return merged
+
+
+def _written(vm: Vm, kept: Json, given: list[str]) -> Json:
+    """Write the limits down for the node and for inspect."""
+    if not given:
+        return {}
+    linux = {key: value for key, value in linux_options(vm).items() if key != LINUX_KEYS["PidsLimit"]}
+    linux |= {LINUX_KEYS[name]: kept[name] for name in LIMITS if name in kept}
+    return {"docker:linux": json_text(linux), "docker:hostconfig": json_text(kept)}
+
+
+def _with_policy(im: Json, policy: RestartPolicy | None, *, supported: bool) -> tuple[Json, list[str]]:
+    """Put the new restart policy in, if there is one; with what there is to warn of."""
+    if policy is None or not policy.Name:
+        return im, []
+    check_restart(policy, auto_remove=False)
+    if im.get("docker:autoremove") and policy.Name != "no":
+        raise InvalidParameter("Restart policy cannot be updated because AutoRemove is enabled for the container")
+    stored, warning = stored_policy(policy, supported=supported), policy_warning(policy, supported=supported)
+    rest = {key: value for key, value in im.items() if key != "docker:restartpolicy"}
+    return rest | ({"docker:restartpolicy": stored} if stored else {}), [warning] if warning else []
+
+
+def _change(call: Call, vm: Vm, changes: Json) -> None:
+    vmapi = call.services.vmapi
+    try:
+        run_job(call, vm["uuid"], "update", lambda: vmapi.act(vm["uuid"], "update", vm["owner_uuid"], **changes))
+    except SdcError as error:
+        if error.field_errors("InsufficientCapacity"):
+            raise Conflict("the container's compute node has not that much memory left") from error
+        raise explain(error, DOING) from error
