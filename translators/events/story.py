@@ -95,7 +95,8 @@ def is_code_late(chapter: Chapter, vm: Vm) -> bool:
     """
     if not chapter.running:
         return False
-    return vm.get("exit_status") is None or str(vm.get("exit_timestamp") or "") < chapter.exit
+    ended = str(vm.get("exit_timestamp") or "")
+    return vm.get("exit_status") is None or ended < chapter.exit or (chapter.undated and ended == chapter.exit)
 
 
 def _die(chapter: Chapter, vm: Vm) -> Turn:
