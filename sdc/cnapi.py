@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sdc.errors import SdcError
 from sdc.http import READ_SECONDS, ServiceClient
 
 CAPABILITIES_KEY = "Docker Capabilities"
@@ -30,6 +34,43 @@ class Cnapi(ServiceClient):
         """
         path = f"/servers/{server_uuid}/vms/{vm_uuid}/docker-exec"
         return self.post(path, body={"command": command}, timeout=timeout) or {}
+
+    def docker_copy(self, server_uuid: str, vm_uuid: str, **asked: Any) -> dict[str, Any]:
+        """Ask for a file's description, and for the way to read it or write to it (``mode``, ``path``).
+
+        Raises SdcError FileNotFound 404, PathNotDirectory 400.
+        """
+        answer: dict[str, Any] = self.post(f"/servers/{server_uuid}/vms/{vm_uuid}/docker-copy", body=asked)
+        return answer
+
+    def docker_stats(self, server_uuid: str, vm_uuid: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Ask for the stats of a running VM; connect to the answer within 60 s."""
+        path = f"/servers/{server_uuid}/vms/{vm_uuid}/docker-stats"
+        answer: dict[str, Any] = self.post(path, body={"payload": payload})
+        return answer
+
+    def docker_changes(self, server_uuid: str, vm_uuid: str) -> list[dict[str, Any]]:
+        """List what a VM changed in its image. For nodes with the capability ``changes``."""
+        changes: list[dict[str, Any]] = self.post(f"/servers/{server_uuid}/vms/{vm_uuid}/docker-changes")["changes"]
+        return changes
+
+    @contextmanager
+    def turn(self, server_uuid: str, vm_uuid: str, action: str, seconds: float = 600.0) -> Iterator[None]:
+        """Hold a VM's place in the waitlist, at most so long; jobs that would change it wait until it is released."""
+        expires = datetime.now(UTC) + timedelta(seconds=seconds)
+        asked = {
+            "scope": "vm",
+            "id": vm_uuid,
+            "action": action,
+            "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        }
+        ticket = self.post(f"/servers/{server_uuid}/tickets", body=asked)["uuid"]
+        try:
+            self.get(f"/tickets/{ticket}/wait", timeout=seconds)
+            yield
+        finally:
+            with suppress(SdcError):  # then it expires
+                self.put(f"/tickets/{ticket}/release")
 
     def ping(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.get("/ping")

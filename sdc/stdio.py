@@ -52,15 +52,21 @@ class Console(Protocol):
 
 def connect(answer: dict[str, Any], *, tty: bool) -> Console:
     """Connect to what docker-exec answered, in the framing it agreed to. Raises SdcUnavailable."""
+    sock = open_socket(answer)
+    if answer.get("framing") == FRAMES:
+        return FrameConsole(sock)
+    return LineConsole(sock, tty=tty)
+
+
+def open_socket(answer: dict[str, Any]) -> socket.socket:
+    """Connect to the port that a node answered with. Raises SdcUnavailable."""
     try:
         sock = socket.create_connection((answer["host"], int(answer["port"])), timeout=_CONNECT_SECONDS)
     except OSError as error:
         raise SdcUnavailable("cn-agent", 503, "ConnectError", str(error)) from error
     sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if answer.get("framing") == FRAMES:
-        return FrameConsole(sock)
-    return LineConsole(sock, tty=tty)
+    return sock
 
 
 class FrameConsole:

@@ -15,6 +15,7 @@ from typing import IO
 import zstandard
 
 from datacenter.images.compression import decompressed
+from datacenter.images.header import StrictHeader
 from datacenter.images.pace import CHUNK
 from datacenter.images.tree import Parts, Tree, UnsafePath, is_whiteout, make_opaque, parts_of
 
@@ -56,7 +57,7 @@ def unpack_layer(fileobj: IO[bytes], destination: Path, compression: str) -> Non
                 fileobj=source,
                 mode="r|",
                 bufsize=CHUNK,
-                tarinfo=_Header,
+                tarinfo=StrictHeader,
                 encoding="utf-8",
                 errors="surrogateescape",
             ) as tar,
@@ -75,21 +76,6 @@ def unpack_layer(fileobj: IO[bytes], destination: Path, compression: str) -> Non
         if error.errno in _FAULTS_OF_THE_ARCHIVE:
             raise LayerError(f"bad layer: {error}") from error
         raise
-
-
-class _Header(tarfile.TarInfo):
-    """A header that is an error when it is bad; tarfile alone takes it for the end of the archive."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if len(buf) == 0:  # nothing at all is an archive of nothing: Docker imports it
-                raise tarfile.EOFHeaderError("no header") from error  # type: ignore[attr-defined]  # public, yet not in typeshed
-            if not any(buf):
-                raise  # the end of the archive
-            raise tarfile.ReadError(str(error)) from error
 
 
 class _Unpacker:

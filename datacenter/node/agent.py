@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 from gevent.lock import RLock
 
-from datacenter.node import adoption, machines, spawn, stdio
+from datacenter.node import adoption, copy, machines, spawn, stats, stdio
 from datacenter.node.exits import Exits
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
@@ -27,7 +27,7 @@ from datacenter.node.zone import Zone
 
 logger = logging.getLogger(__name__)
 
-TASKS: dict[str, Task] = {**machines.TASKS, **stdio.TASKS}
+TASKS: dict[str, Task] = {**machines.TASKS, **stdio.TASKS, **copy.TASKS, **stats.TASKS}
 
 
 class Node:

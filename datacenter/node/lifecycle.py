@@ -135,11 +135,36 @@ class Lifecycle:
 
     def _prepare(self, zone: Zone) -> spec.Place:
         """Lay out root, volumes, files and network."""
-        rootfs.mount_root(zone, self._home, self._images.ensure(zone.record["image_uuid"]))
+        self._mount(zone)
         rootfs.write_etc(zone)
-        self._volumes.prepare(zone)
         rootfs.make_workdir(zone)
         return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone))
+
+    def _mount(self, zone: Zone) -> None:
+        rootfs.mount_root(zone, self._home, self._images.ensure(zone.record["image_uuid"]))
+        self._volumes.prepare(zone)
+
+    def hold_root(self, zone: Zone) -> None:
+        """Have a zone's root and volumes there, also while it is stopped, until as many ``release_root``."""
+        zone.root_holders += 1
+        if zone.running:
+            return
+        try:
+            with zone.lock:
+                if not zone.running:
+                    self.cleared(zone)
+                    self._mount(zone)
+        except BaseException:
+            self.release_root(zone)
+            raise
+
+    def release_root(self, zone: Zone) -> None:
+        zone.root_holders -= 1
+        self._unmount_unused(zone)
+
+    def _unmount_unused(self, zone: Zone) -> None:
+        if zone.life.state == "stopped" and not zone.root_holders:
+            rootfs.unmount_root(zone)
 
     def ended(self, zone: Zone, code: int) -> None:
         """Take note of a container's end, and do as its restart policy says.
@@ -169,7 +194,7 @@ class Lifecycle:
     def _clear(self, zone: Zone) -> None:
         self._net.disconnect(zone.uuid)
         self._runtime.delete(zone.uuid)
-        rootfs.unmount_root(zone)
+        self._unmount_unused(zone)
         self._net.fill_spare()
 
     def cleared(self, zone: Zone) -> None:

@@ -140,6 +140,7 @@ def machine_destroy(node: Node, params: Params) -> Result:
         node.lifecycle.stop(zone, 0)
         zone.tell_not_started()
         node.lifecycle.cleared(zone)
+        rootfs.unmount_root(zone)  # a copy may still have it
         node.discard(zone.folder)
         del node.zones[uuid]
     return {}

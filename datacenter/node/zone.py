@@ -62,6 +62,8 @@ class Zone:
         runs. Emptied by every boot; a hook that raises stops the boot."""
         self.not_started: list[Hook] = []
         """Called once each when a boot failed or the zone is destroyed, for those who waited for its start."""
+        self.root_holders = 0
+        """How many copies have the root mounted, beside the running container itself."""
         self.lock = RLock()
         """Held by the one task that changes this zone's life."""
         self.ended = Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.blueprints.archive import archive
 from gateway.blueprints.binding import Resource
 from gateway.blueprints.containers import containers
 from gateway.blueprints.events import events
@@ -9,4 +10,4 @@ from gateway.blueprints.execs import execs
 from gateway.blueprints.images import images
 from gateway.blueprints.system import system
 
-RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events)
+RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
-from translators.containers import create, inspect, lifecycle, linking, listing, pause, removal, top, update, wait
+from translators.containers import (
+    create,
+    inspect,
+    lifecycle,
+    linking,
+    listing,
+    pause,
+    removal,
+    stats,
+    top,
+    update,
+    wait,
+)
 from translators.containers.model import ContainerCreate, HostConfig
 
 containers = Resource("containers")
@@ -28,6 +40,11 @@ def container_inspect(call: Call) -> Reply:
 @containers.handles("container.top")
 def container_top(call: Call) -> Reply:
     return Reply(body=top.top(call, call.target["id"]))
+
+
+@containers.handles("container.stats")
+def container_stats(call: Call) -> Reply:
+    return stats.stats(call, call.target["id"])
 
 
 @containers.handles("container.start")

@@ -27,12 +27,21 @@ VM_ACTIONS = {
 COPY_ERRORS = {
     "FileNotFound": 404,
     "PathNotDirectory": 400,
+    "ReadOnlyFileSystem": 400,
+    "InvalidParameters": 400,
     "VmNotRunning": 409,
     "DockerCopyStoppedContainerNoPlatformSupport": 409,
 }
 CAPABILITY_ERRORS = frozenset({"NotSupported", "InitNotFound", "InitNotExecutable", "InitFailed"})
 """Codes of what only nodes with our capabilities can say; all other failures of docker-exec are InternalError."""
-DOCKER_CALLS = {"docker-exec": 60.0, "docker-copy": 10.0, "docker-stats": 30.0, "docker-build": 30.0}
+DOCKER_CALLS = {
+    "docker-exec": 60.0,
+    "docker-copy": 10.0,
+    "docker-stats": 30.0,
+    "docker-build": 30.0,
+    "docker-changes": 60.0,
+}
+"""Seconds for the node to answer. A real CNAPI has no docker-changes: it goes with the capability ``changes``."""
 
 
 class VmRoutes:

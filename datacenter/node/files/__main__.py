@@ -1,0 +1,139 @@
+"""Do one job on a container's files, then end.
+
+Descriptor 1 takes one JSON object, what the job found or why it failed, and is then closed; descriptor 3 is a
+listener for the one client that reads or writes the archive.
+"""
+
+from __future__ import annotations
+
+import bz2  # noqa: F401 - with lzma and zlib: tarfile imports them when it needs them, and then it is too late
+import io
+import json
+import lzma
+import os
+import socket
+import struct
+import sys
+import tarfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from datacenter.node.files import lookup, view
+from datacenter.node.files.changes import changes
+from datacenter.node.files.pack import pack
+from datacenter.node.files.unpack import unpack
+
+REPORT, LISTENER = 1, 3
+CONNECT_WITHIN = 30.0
+IDLE = 120.0
+"""Seconds after which a client that neither reads nor writes is given up."""
+
+Job = dict[str, Any]
+Failure = dict[str, dict[str, str]]
+
+
+class ReadOnlyError(ValueError):
+    """Nothing may be written there."""
+
+
+def main() -> None:
+    job: Job = json.loads(sys.argv[1])
+    try:
+        found = _prepare(job)
+    except (OSError, ValueError) as error:
+        _report(_refusal(error))
+        return
+    _report(found)
+    if "mode" in job and job["mode"] != "stat":
+        _serve(job)
+
+
+def _prepare(job: Job) -> dict[str, Any]:
+    """Get into place and say what is there. Raises OSError and ValueError."""
+    if "upper" in job:
+        sys.setrecursionlimit(20_000)  # a path of 4096 bytes has up to 2048 folders
+        return {"changes": changes(Path(job["upper"]), [Path(layer) for layer in job["layers"]], job["ignored"])}
+    view.enter(Path(job["root"]), job["mounts"], readonly=job["readonly"])
+    path = lookup.absolute(job["path"])
+    if job["mode"] != "write":
+        return {"stat": lookup.describe(path)}
+    os.chdir(path)
+    if os.statvfs(".").f_flag & os.ST_RDONLY:
+        raise ReadOnlyError("container rootfs or volume is marked read-only")
+    return {"stat": lookup.describe(os.getcwd())}
+
+
+def _serve(job: Job) -> None:
+    listener = socket.socket(fileno=LISTENER)
+    listener.settimeout(CONNECT_WITHIN)
+    try:
+        connection, _ = listener.accept()
+    except TimeoutError:
+        return
+    listener.close()
+    with connection:
+        connection.settimeout(IDLE)
+        if job["mode"] == "read":
+            _send(connection, job)
+        else:
+            _receive(connection, job)
+
+
+def _send(connection: socket.socket, job: Job) -> None:
+    path = lookup.absolute(job["path"])
+    try:
+        pack(connection, path, "" if job["bare"] else lookup.base(path))
+    except OSError as error:
+        # a reset instead of an end, so that nobody takes half an archive for a whole one
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sys.stderr.write(f"copy of {path} broke off: {error}\n")
+
+
+def _receive(connection: socket.socket, job: Job) -> None:
+    """Unpack, and say how it went before the end if that is asked for; what is left to read is read."""
+    source = io.BufferedReader(socket.SocketIO(connection, "r"), 1 << 18)
+    result: Failure = {}
+    try:
+        owner = tuple(job["owner"]) if job["owner"] else None
+        unpack(source, keep_kinds=job["keep_kinds"], owner=owner)
+    except TimeoutError:
+        return
+    except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError, zlib.error, lzma.LZMAError) as error:
+        result = _failure(error)
+    while source.read(1 << 20):
+        pass
+    if job["report"]:
+        connection.sendall(json.dumps(result).encode() + b"\r\n")
+
+
+def _refusal(error: Exception) -> Failure:
+    """Why there is nothing to read from or to write to."""
+    if isinstance(error, FileNotFoundError):
+        return _named("FileNotFound", "no such file or directory")
+    if isinstance(error, NotADirectoryError):
+        return _named("PathNotDirectory", "not a directory")
+    if isinstance(error, ReadOnlyError):
+        return _named("ReadOnlyFileSystem", str(error))
+    return _named("InternalError", str(error))
+
+
+def _failure(error: Exception) -> Failure:
+    """Why an archive was not unpacked to its end, in words that name its own paths only."""
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return _named("ExtractionFailed", f"{error.strerror or error}{where}")
+    return _named("ExtractionFailed", str(error))
+
+
+def _named(code: str, message: str) -> Failure:
+    return {"error": {"restCode": code, "message": message}}
+
+
+def _report(found: dict[str, Any]) -> None:
+    with os.fdopen(REPORT, "wb") as report:
+        report.write(json.dumps(found).encode())
+
+
+if __name__ == "__main__":
+    main()
