@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from grammars.places import Place, place_of
+
 SERVICES = ("vmapi", "wfapi", "cnapi", "imgapi", "napi", "papi", "fwapi", "volapi", "mahi", "cns", "cloudapi")
 
 
@@ -47,6 +49,12 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self.port(service)}"
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """Where the services and the nodes' agents listen, which trust whoever reaches them."""
+        ports = [*map(self.port, SERVICES), *map(self.node_port, range(self.nodes))]
+        return frozenset(place_of(f"http://127.0.0.1:{port}") for port in ports)
 
     def node_port(self, number: int) -> int:
         return self.port_base + 30 + number

@@ -27,6 +27,8 @@ class DataCenterClients:
     fwapi: Fwapi
     mahi: Mahi
     cns: Cns | None
+    urls: tuple[str, ...] = ()
+    """Where all of them are."""
 
     @classmethod
     def connect(cls, urls: Mapping[str, str]) -> DataCenterClients:
@@ -40,4 +42,5 @@ class DataCenterClients:
             fwapi=Fwapi(urls["fwapi"]),
             mahi=Mahi(urls["mahi"]),
             cns=Cns(urls["cns"]) if urls.get("cns") else None,
+            urls=tuple(filter(None, urls.values())),
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import requests
 
@@ -19,11 +19,19 @@ DOCKER_HUB = "registry-1.docker.io"
 _HUB_NAMES = {"", "docker.io", "index.docker.io", "registry-1.docker.io"}
 
 
-def login(server: str, username: str, password: str, *, insecure: Sequence[str] = ()) -> None:
+def login(
+    server: str,
+    username: str,
+    password: str,
+    *,
+    insecure: Sequence[str] = (),
+    closed: Callable[[str], bool] = lambda _url: False,
+) -> None:
     """Return when the registry takes the credentials.
 
     ``server`` is a host[:port] or a URL; empty means Docker Hub. ``insecure`` names registries (CIDR blocks or
-    host[:port]) that may be spoken to in plain http. Raises SdcError Unauthorized, or SdcUnavailable.
+    host[:port]) that may be spoken to in plain http. Nothing is sent to a URL that is ``closed``, be it the
+    registry's or its token server's. Raises SdcError Unauthorized, or SdcUnavailable.
     """
     host = re.sub(r"^https?://", "", server).split("/", 1)[0]
     host = DOCKER_HUB if host in _HUB_NAMES else host
@@ -31,7 +39,7 @@ def login(server: str, username: str, password: str, *, insecure: Sequence[str] 
     problem: Exception | None = None
     for scheme in schemes:
         try:
-            return _try(f"{scheme}://{host}/v2/", username, password, verify=len(schemes) == 1)
+            return _try(f"{scheme}://{host}/v2/", username, password, verify=len(schemes) == 1, closed=closed)
         except requests.exceptions.RequestException as error:
             problem = error
     raise SdcUnavailable("registry", 503, "RemoteSourceError", f"{host} could not be reached") from problem
@@ -51,7 +59,9 @@ def is_insecure(host: str, insecure: Sequence[str]) -> bool:
     return False
 
 
-def _try(url: str, username: str, password: str, *, verify: bool) -> None:
+def _try(url: str, username: str, password: str, *, verify: bool, closed: Callable[[str], bool]) -> None:
+    if closed(url):
+        raise requests.exceptions.InvalidURL(f"{url} is no registry")
     with requests.Session() as session:
         session.trust_env = False
         session.verify = verify
@@ -62,6 +72,8 @@ def _try(url: str, username: str, password: str, *, verify: bool) -> None:
             realm = fields.pop("realm", "")
             if not realm.startswith(("https://", "http://") if url.startswith("http:") else ("https://",)):
                 raise SdcError("registry", 502, "BadChallenge", f"registry {url} names no usable token server")
+            if closed(realm):
+                raise requests.exceptions.InvalidURL(f"{realm} is no token server")
             query = {"account": username, "client_id": "docker", **fields}
             answer = session.get(
                 realm, params=query, auth=(username, password), timeout=_TIMEOUT, allow_redirects=False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 import gevent
@@ -19,6 +19,7 @@ from datacenter.images.errors import RegistryError, Unreachable
 from datacenter.images.manifests import ACCEPT, Descriptor, Index, Manifest, choose, digest_of, machine, read
 from datacenter.images.pace import CHUNK, breathe
 from datacenter.images.registry_auth import CLIENT_ID, Authorization, Credentials
+from grammars.places import Place, leads_to
 from grammars.references import DEFAULT_TAG, Reference
 
 TIMEOUT = (10.0, 60.0)
@@ -47,6 +48,20 @@ class Sink(Protocol):
         """Forget all that was written: the registry begins anew."""
 
 
+class _Guarded(HTTPAdapter):
+    """Sends nothing to places that trust whoever reaches them."""
+
+    def __init__(self, closed: Collection[Place]) -> None:
+        super().__init__(pool_connections=16, pool_maxsize=16)
+        self._closed = closed
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Raises ConnectionError for a closed place, as if nobody were there."""
+        if leads_to(request.url or "", self._closed):
+            raise requests.ConnectionError(f"{request.url} is no registry", request=request)
+        return super().send(request, *args, **kwargs)
+
+
 class Registry:
     """The registries of the world, by the operator's settings."""
 
@@ -55,14 +70,19 @@ class Registry:
         insecure: Sequence[str] = (),
         mirrors: Sequence[str] = (),
         retry_delays: Sequence[float] = RETRY_DELAYS,
+        closed: Collection[Place] = (),
     ) -> None:
-        """Take the operator's settings; ``retry_delays`` are the seconds before each retry of a blob."""
+        """Take the operator's settings; ``retry_delays`` are the seconds before each retry of a blob.
+
+        ``closed`` are places that are no registries, whoever says so: an image's name, a redirect, or a
+        registry that sends us there for a token.
+        """
         self._retry_delays = retry_delays
         self._insecure = insecure
         self._mirrors = mirrors
         self._session = requests.Session()
         self._session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=16, pool_maxsize=16)
+        adapter = _Guarded(closed)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update({"User-Agent": CLIENT_ID, "Accept-Encoding": "identity"})

@@ -34,7 +34,8 @@ class Imgapi:
         self.images = dc.store.bucket("images")
         self.files = ImageFiles(dc.settings.state / "images", {image["uuid"] for image in self.images.all()})
         self.downloads = Downloads(self.files)
-        self.registry = Registry(dc.settings.insecure_registries, dc.settings.registry_mirrors)
+        settings = dc.settings
+        self.registry = Registry(settings.insecure_registries, settings.registry_mirrors, closed=settings.places)
         self.app = routes.make_app(self)
 
     def get(self, uuid: str) -> Manifest | None:

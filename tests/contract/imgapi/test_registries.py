@@ -9,6 +9,7 @@ import pytest
 from pull_lines import auth, created, error_of
 
 from datacenter.images.registry import Registry
+from grammars.places import place_of
 
 
 def test_registries_out_of_reach(fake, pull) -> None:
@@ -105,3 +106,20 @@ def test_secrets_stay_out_of_what_is_said(fake, pull, capfd) -> None:
     lines = pull(f"{fake.host}/x", headers=auth(username="bob", password="hunter2"))
     out, err = capfd.readouterr()
     assert "hunter2" not in json.dumps(lines) + out + err
+
+
+def test_the_data_centers_own_services_are_no_registries(fake, pull, imgapi) -> None:
+    fake.image("x")
+    imgapi.registry = Registry(("127.0.0.0/8", "localhost"), closed={place_of(f"http://{fake.host}")})
+    for host in (fake.host, fake.host.replace("127.0.0.1", "localhost")):
+        assert error_of(pull(f"{host}/x")) == ("RemoteSourceError", f"connection to {host} failed")
+    assert fake.requests == []
+
+
+def test_no_registry_sends_us_to_the_data_centers_own_services(fake, other, pull, imgapi) -> None:
+    fake.auth, fake.user = "bearer", None
+    fake.image("x")
+    imgapi.registry = Registry(("127.0.0.0/8",), closed={place_of(f"http://{other.host}")})
+    fake.realm = f"http://{other.host}/vms"
+    assert error_of(pull(f"{fake.host}/x"))[0] == "RemoteSourceError"
+    assert other.requests == []
