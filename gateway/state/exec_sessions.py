@@ -81,6 +81,10 @@ class ExecSessions:
             )
         )
 
+    def forget(self, vm_uuid: str) -> None:
+        """Remove all sessions of a container that is no more, also those whose gateway died before their end."""
+        self._db.execute("DELETE FROM exec_sessions WHERE vm_uuid = ?", (vm_uuid,))
+
     def of_vm(self, vm_uuid: str) -> list[str]:
         """Ids of a container's running sessions, for its inspect."""
         rows = self._db.query("SELECT id FROM exec_sessions WHERE vm_uuid = ? AND running = 1", (vm_uuid,))

@@ -49,7 +49,7 @@ def remove(call: Call, ref: str) -> None:
 
 
 def destroy(call: Call, vm: Vm) -> None:
-    """Have a VM destroyed, its links cut, the firewall rules about it deleted.
+    """Have a VM destroyed, its links cut, its execs forgotten, the firewall rules about it deleted.
 
     Raises Conflict while others use its volumes.
     """
@@ -61,6 +61,7 @@ def destroy(call: Call, vm: Vm) -> None:
             run_job(call, vm["uuid"], "destroy", lambda: _delete(call, vm, told))
             observe(call, {**vm, "state": "destroyed"})
         call.state.links.remove_container(vm["owner_uuid"], vm["uuid"])
+        call.state.exec_sessions.forget(vm["uuid"])
         remove_rules(call.services.fwapi, vm)
     finally:
         _removing.discard(vm["uuid"])

@@ -31,3 +31,11 @@ def test_it_is_started_once(sessions):
 def test_it_is_its_owner_s_alone(sessions):
     made = sessions.create("owner", "vm", "c", {})
     assert sessions.get("other", made.id) is None
+
+
+def test_none_outlives_its_container(sessions):
+    running, waiting, other = (sessions.create("owner", vm, "c", {}) for vm in ("vm", "vm", "vm2"))
+    sessions.claim(running.id)
+    sessions.forget("vm")
+    assert [sessions.get("owner", made.id) for made in (running, waiting)] == [None, None]
+    assert sessions.get("owner", other.id) == other

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.errors import Conflict, DockerError, InternalError, InvalidParameter, NotModified
+from gateway.errors import Conflict, DockerError, InternalError, InvalidParameter, NotFound, NotModified
 from tests.unit.translators.containers.conftest import BOB
 from tests.unit.translators.containers.test_create import create
-from translators.containers import lifecycle, removal, top
+from translators.containers import execs, lifecycle, removal, top
 
 STATES = {
     "created": {"state": "stopped"},
@@ -155,6 +155,16 @@ def test_a_failed_start_removes_a_container_made_with_rm(world):
     with pytest.raises(InvalidParameter):
         lifecycle.start(world.call("container.start"), "web")
     assert [vm["state"] for vm in world.vmapi.vms.values()] == ["destroyed"]
+
+
+def test_a_removed_container_leaves_no_exec(world):
+    create(world, "web")
+    lifecycle.start(world.call("container.start"), "web")
+    session = execs.create(world.call("exec.create"), "web", execs.ExecCreate(Cmd=["sh"]))
+    world.call().state.exec_sessions.claim(session)  # a gateway that dies now never tells its end
+    removal.remove(world.call("container.remove", force="1"), "web")
+    with pytest.raises(NotFound, match="No such exec instance"):
+        execs.inspect(world.call("exec.inspect"), session)
 
 
 def test_rename_refusals(world):
