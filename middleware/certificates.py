@@ -19,9 +19,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key, ssh_key_fingerprint
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID
 
-DOCKER_PURPOSE = x509.ObjectIdentifier("1.3.6.1.4.1.38678.1.4.1")
+from middleware.purposes import purposes
+
+DOCKER_PURPOSE = bytes.fromhex("2b0601040182ae16010401")
+"""joyentDocker, 1.3.6.1.4.1.38678.1.4.1, as it is encoded in certificates."""
 EXPIRED = "Client certificate expired"
 BAD_ISSUER = "Client certificate is not self-signed, and the issuer DN could not be parsed"
 
@@ -135,11 +138,7 @@ def _shown(kind: str, digest: bytes) -> str:
 
 
 def _has_docker_purpose(certificate: x509.Certificate) -> bool:
-    try:
-        extension = certificate.extensions.get_extension_for_oid(ExtensionOID.EXTENDED_KEY_USAGE)
-    except x509.ExtensionNotFound:
-        return False
-    return isinstance(extension.value, x509.ExtendedKeyUsage) and DOCKER_PURPOSE in extension.value
+    return DOCKER_PURPOSE in purposes(certificate.tbs_certificate_bytes)
 
 
 def _issuing_key(certificate: x509.Certificate) -> str:
