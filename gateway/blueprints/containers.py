@@ -11,6 +11,7 @@ from translators.containers import (
     linking,
     listing,
     pause,
+    prune,
     removal,
     stats,
     top,
@@ -100,3 +101,8 @@ def container_remove(call: Call) -> None:
 @containers.handles("container.link.remove")
 def container_link_remove(call: Call) -> None:
     linking.remove_link(call, call.target["id"], call.target["alias"])
+
+
+@containers.handles("container.prune")
+def container_prune(call: Call) -> Reply:
+    return Reply(body=prune.prune(call))

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
 from gateway.errors import InvalidParameter
-from translators.images import importing, listing, load, naming, pull, removal, view
+from translators.images import importing, listing, load, naming, prune, pull, removal, view
 from translators.images.lookup import find_image
 
 images = Resource("images")
@@ -65,3 +65,14 @@ def image_tag(call: Call) -> Reply:
 @images.handles("image.remove")
 def image_remove(call: Call) -> Reply:
     return Reply(body=removal.remove(call, call.target["name"], force=call.flag("force")))
+
+
+@images.handles("image.prune")
+def image_prune(call: Call) -> Reply:
+    return Reply(body=prune.prune(call))
+
+
+@images.handles("build.prune")
+def build_prune(_call: Call) -> Reply:
+    """Nothing is built in a data center, so nothing is kept of it."""
+    return Reply(body={"CachesDeleted": None, "SpaceReclaimed": 0})

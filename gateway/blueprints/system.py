@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply
-from translators.system import auth, info, version
+from translators.system import auth, df, info, version
 
 system = Resource("system")
 
@@ -17,6 +17,17 @@ def system_version(call: Call) -> Reply:
 @system.handles("system.info")
 def system_info(call: Call) -> Reply:
     return Reply(body=info.info(call))
+
+
+@system.handles("system.df")
+def system_df(call: Call) -> Reply:
+    return Reply(body=df.disk_usage(call))
+
+
+@system.handles("network.prune")
+def network_prune(_call: Call) -> Reply:
+    """No network was made by a Docker client, so none is Docker's to remove."""
+    return Reply(body={"NetworksDeleted": None})
 
 
 @system.handles("system.auth", model=auth.AuthConfig)

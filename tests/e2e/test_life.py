@@ -1,6 +1,8 @@
-"""Lives that go on: restart policies."""
+"""Lives that go on, rest, change and are swept away: restarts, health, pause, update, prune."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -78,3 +80,19 @@ def test_limits_and_policy_change_while_it_runs(docker, container):
     limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
     assert docker.ok("exec", ref, "sh", "-c", f"{limit} || true") == str(200 << 20)
     assert "already set memoryswap limit" in docker("update", "-m", "300m", ref).stderr.decode()
+
+
+def test_prune_and_df_tell_the_space(docker):
+    write = ("sh", "-c", "dd if=/dev/zero of=/x bs=1M count=3 2>/dev/null")
+    ref = docker.ok("run", "-d", "--label", "life=prune", "busybox", *write)
+    docker.ok("wait", ref)
+    usage = json.loads(docker.ok("system", "df", "-v", "--format", "{{json .}}"))
+    assert next(c for c in usage["Containers"] if ref.startswith(c["ID"]))["Size"].startswith("3.1")
+    assert next(i for i in usage["Images"] if i["Repository"] == "busybox")["Containers"] != "0"
+    label = ("--filter", "label=life=prune")
+    assert ref not in docker.ok("container", "prune", "-f", *label, "--filter", "until=1h")
+    done = docker.ok("container", "prune", "-f", *label)
+    assert ref in done
+    assert "reclaimed space: 3.1" in done
+    assert docker("inspect", ref).returncode == 1
+    assert "Total reclaimed space: 0B" in docker.ok("system", "prune", "-f", *label)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,11 +13,10 @@ from grammars import references
 from translators.filters import parse_filters
 from translators.images import view
 from translators.images.lookup import find_image
+from translators.prune_filters import moment
 
 _KNOWN = frozenset({"dangling", "label", "before", "since", "reference", "until"})
 _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 def list_images(call: Call) -> list[dict[str, Any]]:
@@ -96,15 +93,6 @@ def _between(call: Call, records: list[ImageRecord], filters: Mapping[str, Seque
         limit = view.created_seconds(find_image(call, name))
         records = [record for record in records if view.created_seconds(record) > limit]
     for text in filters.get("until", []):
-        until = _until(text)
+        until = moment(text)
         records = [record for record in records if view.created_seconds(record) < until]
     return records
-
-
-def _until(text: str) -> float:
-    """Epoch seconds, or a span of time ago (``1h30m``)."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if text and not _SPAN.sub("", text):
-        return time.time() - sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(text))
-    raise InvalidParameter(f"invalid filter 'until={text}'")
