@@ -27,17 +27,24 @@ def container(vm: Vm, action: str, package_name: str | None, **more: str) -> Hap
     return Happening(type="container", action=action, actor_id=docker_id(vm), attributes=attributes)
 
 
-def endpoints(vm: Vm, action: str, name_of: Callable[[str], str]) -> list[Happening]:
-    """Make an event of each network that a container joins with its start and leaves with its end."""
-    uuids = [str(nic["network_uuid"]) for nic in view.nics(vm) if nic.get("network_uuid")]
+def endpoints(vm: Vm, name_of: Callable[[str], str]) -> dict[str, dict[str, str]]:
+    """Return the networks that a container joins with its start and leaves with its end: attributes by id."""
+    uuids = dict.fromkeys(str(nic["network_uuid"]) for nic in view.nics(vm) if nic.get("network_uuid"))
+    return {
+        dockerids.network_docker_id(uuid): {
+            "container": docker_id(vm),
+            "name": name_of(uuid),
+            "type": NETWORK_DRIVER,
+        }
+        for uuid in uuids
+    }
+
+
+def networks(joined: Mapping[str, Mapping[str, str]], action: str) -> list[Happening]:
+    """Make an event of each of a container's networks: ``connect``, ``disconnect``."""
     return [
-        Happening(
-            type="network",
-            action=action,
-            actor_id=dockerids.network_docker_id(uuid),
-            attributes={"container": docker_id(vm), "name": name_of(uuid), "type": NETWORK_DRIVER},
-        )
-        for uuid in dict.fromkeys(uuids)
+        Happening(type="network", action=action, actor_id=actor_id, attributes=attributes)
+        for actor_id, attributes in joined.items()
     ]
 
 

@@ -173,24 +173,25 @@ def _tell_turns(call: Call, vm: Vm, read: Callable[[Chapter | None], Reading]) -
     """Read on in a container's story and tell what is new, in one transaction."""
     state, owner_uuid = call.state, vm["owner_uuid"]
     package = package_name(call, vm)
-    joined, left = _endpoints(call, vm)
+    joined = _endpoints(call, vm)
     with state.events.writing():
         before = state.journal.read(vm["uuid"])
         turns, after = read(before)
         running = before is not None and before.running
         for turn in turns:
             if turn.action == "start":
-                _append(call, owner_uuid, joined)
+                _append(call, owner_uuid, actors.networks(joined, "connect"))
             elif turn.action == "die":
-                _append(call, owner_uuid, _announced(call, vm, turn) + (left if running else []))
+                _append(call, owner_uuid, _announced(call, vm, turn))
+                _append(call, owner_uuid, actors.networks(joined, "disconnect") if running else [])
             running = turn.action == "start" or (running and turn.action == "oom")
             _append(call, owner_uuid, [actors.container(vm, turn.action, package, **turn.attributes)])
         if after is not None and after != before:
             state.journal.write(vm["uuid"], after)
 
 
-def _endpoints(call: Call, vm: Vm) -> tuple[list[Happening], list[Happening]]:
-    """Make the events of networks joined and left; a network that NAPI does not tell goes by its uuid."""
+def _endpoints(call: Call, vm: Vm) -> dict[str, dict[str, str]]:
+    """Return the container's networks; one that NAPI does not tell goes by its uuid."""
     book = network_book(call)
 
     def name_of(uuid: str) -> str:
@@ -199,7 +200,7 @@ def _endpoints(call: Call, vm: Vm) -> tuple[list[Happening], list[Happening]]:
         except SdcError:
             return uuid
 
-    return actors.endpoints(vm, "connect", name_of), actors.endpoints(vm, "disconnect", name_of)
+    return actors.endpoints(vm, name_of)
 
 
 def _append(call: Call, owner_uuid: str, happenings: list[Happening]) -> None:

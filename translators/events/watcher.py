@@ -100,9 +100,10 @@ class Watcher:
 
         SDC: VMAPI GET /vms/:uuid?sync=true
         """
-        chapter = self._state.journal.read(vm["uuid"])
-        if chapter is not None and vm["state"] == "stopped" and is_code_late(chapter, vm):
-            vm = self._vmapi.get_vm(vm["uuid"], sync=True)
+        if vm["state"] == "stopped":
+            chapter = self._state.journal.read(vm["uuid"])
+            if chapter is not None and is_code_late(chapter, vm):
+                vm = self._vmapi.get_vm(vm["uuid"], sync=True)
         observe(self._call, vm, given_up=given_up)
 
     def reconcile(self) -> None:
