@@ -65,7 +65,11 @@ class TritonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int, Meta(ge=1, description="Bytes of a container's log when json-file has no max-size")
     ] = 50_000_000
     insecure_registries: Annotated[
-        tuple[str, ...], Meta(description="Registries spoken to in plain http: CIDR blocks or host[:port]")
+        tuple[str, ...],
+        Meta(
+            description="Registries spoken to in plain http: CIDR blocks or host[:port]; "
+            "the data center's own services are never taken for one"
+        ),
     ] = ("127.0.0.0/8", "localhost")
     job_timeout: Annotated[float, Meta(gt=0, description="Seconds a job is waited for")] = 3600.0
 
