@@ -16,7 +16,7 @@ from datacenter.services.vmapi.job_polls import JobPolls
 from datacenter.services.vmapi.job_routes import JobRoutes
 from datacenter.services.vmapi.metadata_routes import MetadataRoutes
 from datacenter.services.vmapi.placing import Placing
-from datacenter.services.vmapi.record import Vm
+from datacenter.services.vmapi.record import NOT_ON_NODES, Vm
 from datacenter.services.vmapi.routes import VmRoutes
 from datacenter.services.vmapi.steps import Steps
 from datacenter.services.vmapi.table import INDEXED, Promised, VmTable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 NAME = "vmapi"
 SERVER = "VMAPI/9.16.0"
 LOAD_LIMIT = 30.0
-NOT_ON_NODES = frozenset({"provisioning", "failed", "destroyed"})
 GONE_FROM_NODE = frozenset({"VmNotFound", "ResourceNotFound"})
 
 

@@ -26,6 +26,8 @@ NODE_FIELDS = frozenset(
     },
 )
 """What a node knows best about a VM."""
+NOT_ON_NODES = frozenset({"provisioning", "failed", "destroyed"})
+"""States that a VM has whatever becomes of its node."""
 LIFE_FIELDS = frozenset({"boot_timestamp", "exit_status", "exit_timestamp", "pid", "state", "zone_state"})
 """What goes out of date when the VM has started or ended once more."""
 LIFE_METADATA = frozenset({"docker:health", "docker:oomkilled", "docker:paused", "docker:restartcount"})

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, request
 
 from datacenter.restify import RestError, is_uuid, params, reply, route_table, truthy
 from datacenter.services.vmapi.listing import MESSAGE, Listing, check_owner, pick
-from datacenter.services.vmapi.record import Vm, as_put
+from datacenter.services.vmapi.record import NOT_ON_NODES, Vm, as_put
 from datacenter.workflow.failure import TaskError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class VmRoutes:
         """List VMs, or with HEAD count them. Without ``state`` destroyed and failed ones are among them."""
         listing = Listing(params())
         page, total = listing.run(self._vmapi.table)
-        body = None if request.method == "HEAD" else [pick(vm, listing.fields) for vm in page]
+        body = None if request.method == "HEAD" else [pick(self._shown(vm), listing.fields) for vm in page]
         return reply(body, x_joyent_resource_count=str(total))
 
     def create_vm(self) -> Response:
@@ -93,7 +93,7 @@ class VmRoutes:
             except TaskError as error:
                 raise error.rest() from error
         fields = str(asked["fields"]).split(",") if asked.get("fields") else None
-        return reply(pick(vm, None if fields and "*" in fields else fields))
+        return reply(pick(self._shown(vm), None if fields and "*" in fields else fields))
 
     def put_vm(self, uuid: str) -> Response:
         """Take in what a node says about one of its VMs."""
@@ -138,8 +138,14 @@ class VmRoutes:
             raise _invalid("uuids", "Must be a list of UUIDs")
         for uuid in uuids:
             _check_uuid(uuid)
-        found = {uuid: vm["state"] for uuid in uuids if (vm := self._vmapi.table.get(uuid)) is not None}
-        return reply(found)
+        known = [vm for uuid in uuids if (vm := self._vmapi.table.get(uuid)) is not None]
+        return reply({vm["uuid"]: self._shown(vm)["state"] for vm in known})
+
+    def _shown(self, vm: Vm) -> Vm:
+        """A VM as it is told of: while its node is silent, nobody knows what state it is in."""
+        if vm["state"] in NOT_ON_NODES or self._dc.cnapi.servers.is_running(str(vm["server_uuid"])):
+            return vm
+        return {**vm, "state": "unknown"}
 
 
 def find(vmapi: Vmapi, uuid: str, asked: Doc) -> Vm:

@@ -98,3 +98,14 @@ def test_sync_does_not_disturb_a_provisioning_vm(world):
     assert world.job(answer.json["job_uuid"])["execution"] == "succeeded"
     world.node.failures.clear()
     assert world.http.get(f"{path}?sync=true").json["state"] == "stopped"
+
+
+def test_while_its_node_is_silent_a_vm_is_in_no_known_state(world, monkeypatch):
+    vm = world.create()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.cnapi.servers, "is_running", lambda _: False)
+        assert world.http.get(f"/vms/{vm['uuid']}").json["state"] == "unknown"
+        assert [known["state"] for known in world.http.get("/vms").json] == ["unknown"]
+        assert world.http.get(f"/statuses?uuids={vm['uuid']}").json == {vm["uuid"]: "unknown"}
+        world.act(vm, "start")
+    assert world.http.get(f"/vms/{vm['uuid']}").json["state"] == "running"
