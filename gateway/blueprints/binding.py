@@ -6,6 +6,7 @@ The only place where Flask's request is read and a Reply is turned into a respon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -24,7 +25,7 @@ from gateway.wire.hijack import HijackResponse
 from gateway.wire.ndjson import encode_json
 from gateway.wire.peer import peer_of
 from gateway.wire.spawn import spawn
-from gateway.wire.watch import watched
+from gateway.wire.watch import watched, watching
 from sdc import DataCenterClients
 
 MAX_JSON = 16 * 1024 * 1024
@@ -51,16 +52,21 @@ class Resource:
         self.handled: list[str] = []
         self._rules: list[tuple[Operation, Callable[..., Response]]] = []
 
-    def handles(self, name: str, *, model: Any = None, upload: bool = False) -> Callable[[Handler], Handler]:
+    def handles(
+        self, name: str, *, model: Any = None, upload: bool = False, abandons: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Make a function the handler of an operation.
 
-        ``model`` is the type of its JSON body; ``upload`` leaves the body unread, as ``call.upload``.
+        ``model`` is the type of its JSON body; ``upload`` leaves the body unread, as ``call.upload``. With
+        ``abandons`` the handler is ended when the client leaves, also before a reply has begun; others finish
+        what they do.
         """
         operation = by_name(name)
 
         def bind(handler: Handler) -> Handler:
             def view(**target: str) -> Response:
-                return _serve(operation, handler, target, model=model, upload=upload)
+                with watching(request.environ) if abandons else nullcontext():
+                    return _serve(operation, handler, target, model=model, upload=upload)
 
             self._rules.append((operation, view))
             self.handled.append(name)

@@ -20,7 +20,7 @@ def image_list(call: Call) -> Reply:
     return Reply(body=listing.list_images(call))
 
 
-@images.handles("image.create", upload=True)
+@images.handles("image.create", upload=True, abandons=True)
 def image_create(call: Call) -> Reply:
     """Pull with fromImage, import with fromSrc; dockerd has both behind one door."""
     if call.arg("fromImage"):

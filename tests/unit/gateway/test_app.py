@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from types import SimpleNamespace
 
+import gevent
 import pytest
 from structlog.testing import capture_logs
 
@@ -32,8 +34,12 @@ class Unreadable(io.RawIOBase):
 
 
 @pytest.fixture
-def gateway(tmp_path):
-    center = DataCenter()
+def center():
+    return DataCenter()
+
+
+@pytest.fixture
+def gateway(tmp_path, center):
     center.accounts.append(
         {"uuid": "5c2b8f1e-7c5a-4f0e-9d6e-000000000001", "login": "jill", "approved_for_provisioning": True}
     )
@@ -118,3 +124,22 @@ def test_what_broke_behind_the_gateway_is_logged_and_not_told(gateway, monkeypat
         reply = ask(gateway, "GET", "/containers/json")
     assert (reply.status_code, reply.json) == (500, {"message": "problem loading containers"})
     assert any("10.99.99.17" in line.get("cause", "") for line in logs)
+
+
+def test_a_pull_ends_when_its_client_leaves_before_anything_was_sent(gateway, center):
+    def import_docker_image(*_words, **_more):
+        gevent.sleep(30)
+        yield {}
+
+    center.services.imgapi.import_docker_image = import_docker_image
+    ours, clients = socket.socketpair()
+    with ours, clients:
+        pull = gevent.spawn(
+            ask, gateway, "POST", "/v1.51/images/create?fromImage=busybox&tag=1", environ={"gunicorn.socket": ours}
+        )
+        gevent.sleep(0.05)
+        assert not pull.ready()
+        clients.close()
+        assert isinstance(pull.get(timeout=10), gevent.GreenletExit)
+    line = json.loads(gateway.audit.read_text())
+    assert (line["operation"], line["status"]) == ("image.create", 499)
