@@ -17,6 +17,7 @@ from sdc.transfer import receive, send
 from translators.capabilities import capabilities
 from translators.containers.lookup import docker_id, find_container
 from translators.errors import explain, speaking_docker
+from translators.events.recorder import tell
 
 Json = dict[str, Any]
 
@@ -46,8 +47,9 @@ def copy_out(call: Call, ref: str) -> StreamReply:
 
     Docker: GET /containers/{id}/archive   SDC: CNAPI docker-copy mode read, then the node's TCP socket
     """
-    path = _path(call)
-    stat, items = _reading(call, _container(call, ref), ref, path)
+    vm, path = _container(call, ref), _path(call)
+    stat, items = _reading(call, vm, ref, path)
+    tell(call, vm, "archive-path")
     return StreamReply(items=items, json=False, content_type="application/x-tar", headers=_header(stat))
 
 
@@ -76,6 +78,7 @@ def copy_in(call: Call, ref: str, upload: BinaryIO) -> None:
             if error.code == "ExtractionFailed":
                 raise InvalidParameter(f"Error processing tar file: {error.message}") from error
             raise explain(error, "problem copying files") from error
+    tell(call, vm, "extract-to-dir")
 
 
 def export(call: Call, ref: str) -> StreamReply:
@@ -89,6 +92,7 @@ def export(call: Call, ref: str) -> StreamReply:
             "export needs the capability export, which the container's compute node lacks; docker cp copies folders"
         )
     _, items = _reading(call, vm, ref, "/", bare=True)
+    tell(call, vm, "export")
     return StreamReply(items=items, json=False, content_type="application/octet-stream")
 
 

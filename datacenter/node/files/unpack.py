@@ -16,6 +16,8 @@ from datacenter.images.header import StrictHeader
 from datacenter.images.tree import parts_of
 
 _CHUNK = 1 << 20
+_BUFFER = 1 << 15
+"""tarfile copies what is left of its buffer at each small read, so that a bigger one is slower."""
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _XATTR = "SCHILY.xattr."
 
@@ -31,7 +33,7 @@ def unpack(source: io.BufferedIOBase, *, keep_kinds: bool, owner: tuple[int, int
     everything instead of the archive's own. Raises RefusedError, tarfile.TarError, OSError and ValueError.
     """
     with tarfile.open(
-        fileobj=source, mode="r|*", bufsize=_CHUNK, tarinfo=StrictHeader, encoding="utf-8", errors="surrogateescape"
+        fileobj=source, mode="r|*", bufsize=_BUFFER, tarinfo=StrictHeader, encoding="utf-8", errors="surrogateescape"
     ) as archive:
         Unpacker(archive, keep_kinds=keep_kinds, owner=owner).run()
 

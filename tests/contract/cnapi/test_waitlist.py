@@ -141,7 +141,16 @@ def test_docker_exec_failures(world, http, code, status, told):
     assert (answer.status_code, answer.json) == (status, {"code": told, "message": "no"})
 
 
-@pytest.mark.parametrize(("code", "status"), [("FileNotFound", 404), ("PathNotDirectory", 400), ("VmNotRunning", 409)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("FileNotFound", 404),
+        ("PathNotDirectory", 400),
+        ("ReadOnlyFileSystem", 400),
+        ("InvalidParameters", 400),
+        ("VmNotRunning", 409),
+    ],
+)
 def test_docker_copy_failures(world, http, code, status):
     world.node.failures["docker_copy"] = [(code, "no")]
     answer = http.post(

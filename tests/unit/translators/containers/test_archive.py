@@ -48,6 +48,8 @@ class FakeCopies:
         }
         self.failure: SdcError | None = None
         self.held = 0
+        self.able: frozenset[str] = frozenset({"archive", "export", "changes"})
+        self.told: list[str] = []
 
     def docker_copy(self, server_uuid, vm_uuid, **asked):
         assert self.held == 1
@@ -72,7 +74,7 @@ def copies(monkeypatch):
     vm = {"uuid": "u", "server_uuid": "s", "alias": "web", "internal_metadata": {}}
     monkeypatch.setattr(archive, "find_container", lambda call, ref: vm)
     monkeypatch.setattr(archive, "capabilities", lambda call, server: made.able)
-    made.able = frozenset({"archive", "export", "changes"})
+    monkeypatch.setattr(archive, "tell", lambda call, vm, action: made.told.append(action))
     return made
 
 
@@ -129,6 +131,7 @@ def test_the_turn_lasts_as_long_as_the_archive_and_ends_with_the_client(copies):
     copies.answer |= node_that(lambda connection: connection.sendall(b"tar"))
     reply = archive.copy_out(FakeCall(copies, path="/f"), "web")
     assert copies.held == 1
+    assert copies.told == ["archive-path"]
     assert b"".join(reply.items) == b"tar"
     assert copies.held == 0
     copies.answer |= node_that(lambda connection: connection.sendall(b"tar"))
@@ -145,6 +148,7 @@ def test_what_was_not_unpacked_is_said(copies):
     copies.answer |= node_that(serve)
     with pytest.raises(InvalidParameter, match="Error processing tar file: truncated header"):
         archive.copy_in(FakeCall(copies, path="/f", noOverwriteDirNonDir="1"), "web", io.BytesIO(b"x" * 1000))
+    assert copies.told == []
     assert copies.asked[-1]["report"] is True
     assert copies.asked[-1]["no_overwrite_dir_non_dir"] is True
 
@@ -154,6 +158,7 @@ def test_a_plain_node_is_asked_for_no_more_than_it_can(copies):
     copies.answer |= node_that(lambda connection: connection.recv(1000))
     archive.copy_in(FakeCall(copies, path="/f", noOverwriteDirNonDir="1"), "web", io.BytesIO())
     assert copies.asked == [{"path": "/f", "mode": "write", "no_overwrite_dir": True}]
+    assert copies.told == ["extract-to-dir"]
     for use in (archive.export, archive.changes):
         with pytest.raises(NotImplementedHere, match="capability"):
             use(FakeCall(copies), "web")
