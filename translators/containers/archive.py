@@ -24,8 +24,10 @@ Json = dict[str, Any]
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 _CHUNK = 256 * 1024
 _DIRECTORY, _SYMLINK, _NODES_SYMLINK = 1 << 31, 1 << 27, 1 << 26
-_BAD_REQUEST = {
+_BAD_REQUEST = {  # InitFailed: the container's user, who is to own the files, is unknown
     "PathNotDirectory": "{path}: not a directory",
+    "InvalidParameters": "{path}: {reason}",
+    "InitFailed": "{reason}",
     "ReadOnlyFileSystem": "container rootfs is marked read-only",
 }
 
@@ -158,7 +160,7 @@ def _ask(call: Call, vm: Json, ref: str, path: str, **asked: Any) -> Json:
         if error.code == "PathNotDirectory" and asked["mode"] == "write":
             raise InvalidParameter("extraction point is not a directory") from error
         if error.code in _BAD_REQUEST:
-            raise InvalidParameter(_BAD_REQUEST[error.code].format(path=path)) from error
+            raise InvalidParameter(_BAD_REQUEST[error.code].format(path=path, reason=error.message)) from error
         if error.code == "DockerCopyStoppedContainerNoPlatformSupport":
             raise Conflict("this container must be running in order to use docker cp") from error
         raise explain(error, "problem copying files") from error

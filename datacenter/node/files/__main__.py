@@ -7,6 +7,7 @@ listener for the one client that reads or writes the archive.
 from __future__ import annotations
 
 import bz2  # noqa: F401 - with lzma and zlib: tarfile imports them when it needs them, and then it is too late
+import errno
 import io
 import json
 import lzma
@@ -115,6 +116,8 @@ def _refusal(error: Exception) -> Failure:
         return _named("PathNotDirectory", "not a directory")
     if isinstance(error, ReadOnlyError):
         return _named("ReadOnlyFileSystem", str(error))
+    if isinstance(error, OSError) and error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+        return _named("InvalidParameters", str(error.strerror).lower())
     return _named("InternalError", str(error))
 
 

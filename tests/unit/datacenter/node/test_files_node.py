@@ -138,6 +138,8 @@ def test_stat_is_dockers(node, vm):
         ("/tmp/f", "write", "PathNotDirectory"),
         ("/tmp/f/", "read", "PathNotDirectory"),
         ("", "read", "InvalidParameters"),
+        ("/" + "x" * 300, "read", "InvalidParameters"),
+        ("/" + "x/" * 3000, "stat", "InvalidParameters"),
         ("/tmp", "move", "InvalidParameters"),
     ],
 )

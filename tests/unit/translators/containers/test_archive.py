@@ -116,6 +116,8 @@ def test_a_stat_is_a_header(copies):
         ("FileNotFound", 404, "read", NotFound, "Could not find the file /f in container web"),
         ("PathNotDirectory", 400, "write", InvalidParameter, "extraction point is not a directory"),
         ("PathNotDirectory", 400, "read", InvalidParameter, "/f: not a directory"),
+        ("InvalidParameters", 400, "read", InvalidParameter, "/f: inner words"),
+        ("InitFailed", 409, "write", InvalidParameter, "inner words"),
         ("ReadOnlyFileSystem", 400, "write", InvalidParameter, "container rootfs is marked read-only"),
     ],
 )
