@@ -35,6 +35,8 @@ class Chapter:
     told_start: int = 0
     """Epoch nanoseconds at which the last start was told."""
     gone: bool = False
+    health: str = "none"
+    """What was last known of its health."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,8 +74,9 @@ def test_limits_and_policy_change_while_it_runs(docker, container):
     limits = ("-m", "200m", "--memory-swap", "200m", "--cpu-shares", "512", "--pids-limit", "50")
     told = docker("update", *limits, "--restart", "on-failure:3", ref)
     assert told.returncode == 0, told.stderr
-    shown = "{{.HostConfig.Memory}} {{.HostConfig.CpuShares}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy}}"
-    assert docker.inspect(ref, shown) == f"{200 << 20} 512 50 {{on-failure 3}}"
+    policy = "{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}"
+    shown = "{{.HostConfig.Memory}} {{.HostConfig.CpuShares}} {{.HostConfig.PidsLimit}} " + policy
+    assert docker.inspect(ref, shown) == f"{200 << 20} 512 50 on-failure:3"
     assert docker.inspect(ref, '{{index .Config.Labels "com.joyent.package"}}') == "sample-256M"
     limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
     assert docker.ok("exec", ref, "sh", "-c", f"{limit} || true") == str(200 << 20)

@@ -15,6 +15,7 @@ from translators.capabilities import capabilities
 from translators.containers.lookup import docker_id, find_container
 from translators.containers.states import refuse_unless_up, status
 from translators.errors import explain, speaking_docker
+from translators.events.recorder import tell
 from translators.jobs import run_job
 
 Vm = dict[str, Any]
@@ -32,6 +33,7 @@ def pause(call: Call, ref: str) -> None:
         raise Conflict(f"container {docker_id(vm)} is already paused")
     refuse_unless_up(vm, docker_id(vm))
     _act(call, vm, "pause")
+    tell(call, vm, "pause")
 
 
 def unpause(call: Call, ref: str) -> None:
@@ -43,6 +45,7 @@ def unpause(call: Call, ref: str) -> None:
     if status(vm) != "paused":
         raise Conflict(f"container {docker_id(vm)} is not paused")
     _act(call, vm, "unpause")
+    tell(call, vm, "unpause")
 
 
 def _act(call: Call, vm: Vm, action: str) -> None:

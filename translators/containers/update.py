@@ -21,6 +21,7 @@ from translators.containers.states import json_text, linux_options, metadata
 from translators.containers.validation import check_cpu, check_memory
 from translators.containers.view import host_config
 from translators.errors import explain, speaking_docker
+from translators.events.recorder import tell
 from translators.jobs import run_job
 
 Vm = dict[str, Any]
@@ -63,6 +64,7 @@ def update(call: Call, ref: str, asked: HostConfig) -> Json:
         changes["internal_metadata"] = im
     if changes:
         _change(call, vm, changes)
+    tell(call, vm, "update")
     return {"Warnings": warnings}
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.state.container_journal import Announcement, Chapter
+from translators.containers.health import health_status
 from translators.containers.states import metadata
 
 Vm = dict[str, Any]
@@ -24,7 +25,7 @@ _ENDED = frozenset({"stopped", "down", "destroyed"})
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn of a container's story: ``create``, ``start``, ``oom``, ``die``, ``destroy``."""
+    """A turn of a container's story: ``create``, ``start``, ``health_status: ...``, ``oom``, ``die``, ``destroy``."""
 
     action: str
     attributes: dict[str, str] = field(default_factory=dict)
@@ -45,10 +46,20 @@ def unread(chapter: Chapter | None, vm: Vm, *, given_up: bool = False) -> tuple[
     chapter = _take_start(chapter, vm, turns)
     if state in _ENDED:
         chapter = _take_end(chapter, vm, turns, unseen=given_up or state == "destroyed")
+    elif chapter.running:
+        chapter = _take_health(chapter, vm, turns)
     if state == "destroyed":
         turns.append(Turn("destroy"))
         chapter = replace(chapter, gone=True)
     return turns, chapter
+
+
+def _take_health(chapter: Chapter, vm: Vm, turns: list[Turn]) -> Chapter:
+    """Tell a verdict; that checks have begun anew is none."""
+    status = health_status(vm)
+    if status != chapter.health and status in {"healthy", "unhealthy"}:
+        turns.append(Turn(f"health_status: {status}"))
+    return replace(chapter, health=status)
 
 
 def _take_start(chapter: Chapter, vm: Vm, turns: list[Turn]) -> Chapter:

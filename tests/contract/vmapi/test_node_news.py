@@ -109,3 +109,33 @@ def test_while_its_node_is_silent_a_vm_is_in_no_known_state(world, monkeypatch):
         assert world.http.get(f"/statuses?uuids={vm['uuid']}").json == {vm["uuid"]: "unknown"}
         world.act(vm, "start")
     assert world.http.get(f"/vms/{vm['uuid']}").json["state"] == "running"
+
+
+def test_an_update_of_metadata_keeps_what_the_node_wrote_meanwhile(world):
+    vm = world.create()
+    put(world, vm, internal_metadata={"docker:health": "fresh"})
+    seen = {**vm["internal_metadata"], "docker:restartpolicy": "always"}
+    world.vmapi.actions.update(vm, {"internal_metadata": seen}, {}, "request")
+    world.act(vm, "update", alias="later")
+    after = world.vmapi.vm(vm["uuid"])["internal_metadata"]
+    assert (after["docker:health"], after["docker:restartpolicy"]) == ("fresh", "always")
+    world.act(vm, "update", internal_metadata={"docker:health": "fresh"})
+    assert world.vmapi.vm(vm["uuid"])["internal_metadata"] == {"docker:health": "fresh"}
+
+
+def test_old_news_of_a_life_brings_no_old_metadata(world):
+    vm = world.create()
+    world.act(vm, "start")
+    old = {"state": "stopped", "exit_timestamp": "2020-01-01T00:00:00.000Z"}
+    put(world, vm, **old, internal_metadata={"docker:paused": True, "other": 1})
+    after = world.vmapi.vm(vm["uuid"])
+    assert (after["state"], after["internal_metadata"].get("docker:paused")) == ("running", None)
+    assert after["internal_metadata"]["other"] == 1
+
+
+def test_pause_is_for_running_vms(world):
+    vm = world.create()
+    assert world.act(vm, "pause")["execution"] == "failed"
+    world.act(vm, "start")
+    assert [world.act(vm, action)["execution"] for action in ("pause", "unpause")] == ["succeeded"] * 2
+    assert [task for task, _ in world.node.tasks[-2:]] == ["machine_pause", "machine_unpause"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import permutations
 
@@ -129,3 +130,14 @@ def test_a_kill_by_force_is_told_when_it_came_to_that(code, elapsed, told):
 
     announcements = [announced("kill 15"), announced("kill 9", 10.0), announced("stop")]
     assert [one.what.action for one in due(announcements, code, 1000.0 + elapsed)] == told
+
+
+def test_verdicts_on_health_are_told_once_each():
+    def seen(status):
+        return RUN1 | {"internal_metadata": {"docker:health": json.dumps({"Status": status})}}
+
+    told = story(MADE, seen("starting"), seen("healthy"), seen("healthy"), seen("unhealthy"), seen("healthy"))
+    verdicts = "health_status: healthy health_status: unhealthy health_status: healthy"
+    assert told == f"create start {verdicts}"
+    ended = END1 | seen("unhealthy") | END1
+    assert story(MADE, seen("healthy"), ended) == "create start health_status: healthy die 3"
