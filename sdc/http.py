@@ -19,6 +19,8 @@ from requests.structures import CaseInsensitiveDict
 
 from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 
+_JITTER = random.Random()  # noqa: S311 - chance of its own: background threads leave everybody else's alone
+
 request_id: ContextVar[str] = ContextVar("sdc_request_id", default="")
 """The id that every request carries to the services; set once per Docker call."""
 
@@ -88,7 +90,7 @@ class ServiceClient:
                     return response
                 if response.status_code != 503 or last:
                     raise self._error(response)
-            time.sleep(random.uniform(0.1, 0.2) * 2**attempt)  # noqa: S311 - jitter
+            time.sleep(_JITTER.uniform(0.1, 0.2) * 2**attempt)
         raise AssertionError("unreachable")
 
     def _error(self, response: requests.Response) -> SdcError:

@@ -22,6 +22,8 @@ from gateway.errors import DeadlineExceeded, InternalError
 from sdc.errors import SdcError, SdcUnavailable
 from sdc.vmapi import Vmapi
 
+_JITTER = random.Random()  # noqa: S311 - chance of its own: background threads leave everybody else's alone
+
 Job = dict[str, Any]
 
 FIRST_PAUSE = 0.003
@@ -40,7 +42,7 @@ def pauses(first: float = FIRST_PAUSE) -> Iterator[float]:
     """Yield growing waiting times in seconds, jittered so that many pollers do not march in step."""
     pause = first
     while True:
-        yield pause * random.uniform(0.85, 1.15)  # noqa: S311 - jitter
+        yield pause * _JITTER.uniform(0.85, 1.15)
         pause = min(pause * GROWTH, LONGEST_PAUSE)
 
 
