@@ -14,6 +14,7 @@ from translators.containers.removal import destroy, is_being_removed
 from translators.containers.states import status
 from translators.durations import epoch
 from translators.errors import speaking_docker
+from translators.events.recorder import tell_prune
 from translators.filters import parse_filters
 from translators.ids import docker_id
 from translators.prune_filters import COMMON, until, wants
@@ -49,4 +50,5 @@ def prune(call: Call) -> dict[str, Any]:
                 continue
             deleted.append(docker_id(vm))
             space += written
+    tell_prune(call, "container", space)
     return {"ContainersDeleted": deleted or None, "SpaceReclaimed": space}

@@ -45,6 +45,12 @@ def tell_image(call: Call, record: ImageRecord, action: str, *, actor_id: str = 
     tell_happening(call, record.owner_uuid, actors.image(record, action, actor_id=actor_id, name=name))
 
 
+def tell_prune(call: Call, kind: str, reclaimed: int) -> None:
+    """Tell that an account's unused containers, images ... were removed, and the bytes won by it."""
+    attributes = {"reclaimed": str(reclaimed)}
+    tell_happening(call, call.owner.uuid, Happening(type=kind, action="prune", actor_id="", attributes=attributes))
+
+
 def tell_happening(call: Call, owner_uuid: str, what: Happening) -> None:
     """Tell any event: of a network, a volume ..."""
     with call.state.events.writing():
@@ -149,14 +155,14 @@ def ending(call: Call, vm: Vm, *announced: Announced) -> Iterator[Ending]:
     They are told before the container's end at the latest, whichever worker sees it, and at the end of the block;
     not at all when the block fails before, save by running out of time: then the data center is still at it.
     """
-    observe(call, vm)
-    package = package_name(call, vm)
-    announcements = [
-        Announcement(what=actors.container(vm, action, package, **attributes), if_killed_after=after)
-        for action, attributes, after in announced
-    ]
     told = Ending(call, vm, "")
-    if announcements:
+    if announced:
+        observe(call, vm)
+        package = package_name(call, vm)
+        announcements = [
+            Announcement(what=actors.container(vm, action, package, **attributes), if_killed_after=after)
+            for action, attributes, after in announced
+        ]
         with call.state.events.writing():
             told.token = call.state.journal.announce(vm["uuid"], announcements)
     try:

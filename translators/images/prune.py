@@ -7,6 +7,7 @@ from typing import Any
 from gateway.call import Call
 from gateway.errors import Conflict, NotFound
 from gateway.state.image_records import ImageRecord
+from translators.events.recorder import tell_prune
 from translators.filters import parse_filters, truth
 from translators.images import view
 from translators.images.removal import Report, remove
@@ -31,6 +32,7 @@ def prune(call: Call) -> dict[str, Any]:
         done = _remove(call, record)
         report += done
         space += _freed(record, done)
+    tell_prune(call, "image", space)
     return {"ImagesDeleted": report or None, "SpaceReclaimed": space}
 
 

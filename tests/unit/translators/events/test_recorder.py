@@ -13,7 +13,7 @@ from tests.unit.translators.containers.conftest import ALICE, BOB, EXTERNAL, FAB
 from tests.unit.translators.containers.test_create import create
 from translators.containers import lifecycle, removal
 from translators.events import recorder
-from translators.events.recorder import ending, observe, restarting, starting, tell
+from translators.events.recorder import ending, observe, restarting, starting, tell, tell_prune
 from translators.events.watcher import Watcher
 
 BOOT, EXIT = "2026-11-23T10:00:00.000Z", "2026-11-23T10:00:05.000Z"
@@ -211,3 +211,15 @@ def test_other_words(world):
     tell(world.call(), world.vm("web"), "exec_create: ls", execID="e1")
     assert last(world).action == "exec_create: ls"
     assert last(world).attributes["execID"] == "e1"
+
+
+def test_prunes(world):
+    tell_prune(world.call(), "image", 4096)
+    assert (last(world).type, last(world).action, last(world).attributes) == ("image", "prune", {"reclaimed": "4096"})
+
+
+def test_the_removal_of_an_ended_container_tells_its_end_first(world):
+    create(world, "web")
+    world.vm("web").update(state="stopped", boot_timestamp=BOOT, exit_timestamp=EXIT, exit_status=6)
+    removal.remove(world.call("container.remove"), "web")
+    assert told(world) == ["create", "start", "die 6", "destroy"]
