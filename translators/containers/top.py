@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.call import Call
-from gateway.errors import Conflict, InvalidParameter
+from gateway.errors import InvalidParameter
 from translators.containers.lookup import docker_id, find_container
-from translators.containers.states import is_running
+from translators.containers.states import refuse_unless_up, status
 from translators.errors import speaking_docker
 from translators.events.recorder import tell
 
@@ -27,8 +27,8 @@ def top(call: Call, ref: str) -> dict[str, Any]:
     """
     columns = parse_columns(call.arg("ps_args") or "-ef")
     vm = find_container(call, ref)
-    if not is_running(vm):
-        raise Conflict(f"container {docker_id(vm)} is not running")
+    if status(vm) != "paused":
+        refuse_unless_up(vm, docker_id(vm))
     with speaking_docker("problem listing the container's processes"):
         found = call.services.vmapi.proc(vm["uuid"])
     processes = sorted((process.get("psinfo") or process for process in found), key=lambda ps: int(ps["pr_pid"]))

@@ -86,7 +86,7 @@ class FakeVmapi:
             if action in {"start", "reboot"}:
                 vm |= {"state": "running", "boot_timestamp": now(), "pid": 7}
             elif action == "stop" or (action == "kill" and parameters["signal"] == "SIGKILL"):
-                vm |= {"state": "stopped", "exit_status": 137, "exit_timestamp": now()}
+                vm |= {"state": "stopped", "zone_state": "installed", "exit_status": 137, "exit_timestamp": now()}
             elif action == "update":
                 vm |= parameters
             self.vms[uuid] = vm

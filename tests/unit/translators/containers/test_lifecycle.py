@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from gateway.errors import Conflict, DockerError, InternalError, InvalidParameter, NotFound, NotModified
-from tests.unit.translators.containers.conftest import BOB
+from gateway.errors import (
+    Conflict,
+    DockerError,
+    InternalError,
+    InvalidParameter,
+    NotFound,
+    NotImplementedHere,
+    NotModified,
+)
+from tests.unit.translators.containers.conftest import BOB, LINUX
 from tests.unit.translators.containers.test_create import create
-from translators.containers import execs, lifecycle, removal, top
+from translators.containers import execs, lifecycle, pause, removal, top, update
+from translators.containers.model import HostConfig, RestartPolicy
 
 STATES = {
     "created": {"state": "stopped"},
@@ -17,17 +28,21 @@ STATES = {
     "lost": {"state": "unknown"},
     "failed": {"state": "failed"},
     "destroyed": {"state": "destroyed"},
+    "paused": {"state": "running", "internal_metadata": {"docker:paused": True}},
+    "restarting": {"state": "stopped", "zone_state": "ready", "exit_status": 3},
 }
 CODES = {
-    #            created running exited provisioning lost failed destroyed
-    "start":    (204,    304,    204,   409,         409, 404,   404),
-    "stop":     (304,    204,    304,   409,         409, 404,   404),
-    "restart":  (204,    204,    204,   409,         409, 404,   404),
-    "kill":     (409,    204,    409,   409,         409, 404,   404),
-    "rename":   (204,    204,    204,   204,         204, 404,   404),
-    "remove":   (204,    409,    204,   409,         204, 404,   404),
-    "force":    (204,    204,    204,   409,         204, 404,   404),
-    "top":      (409,    204,    409,   409,         409, 404,   404),
+    #            created running exited provisioning lost failed destroyed paused restarting
+    "start":    (204,    304,    204,   409,         409, 404,   404,    409,   304),
+    "stop":     (304,    204,    304,   409,         409, 404,   404,    204,   204),
+    "restart":  (204,    204,    204,   409,         409, 404,   404,    204,   204),
+    "kill":     (409,    204,    409,   409,         409, 404,   404,    204,   204),
+    "rename":   (204,    204,    204,   204,         204, 404,   404,    204,   204),
+    "remove":   (204,    409,    204,   409,         204, 404,   404,    409,   409),
+    "force":    (204,    204,    204,   409,         204, 404,   404,    204,   204),
+    "top":      (409,    204,    409,   409,         409, 404,   404,    204,   409),
+    "pause":    (409,    204,    409,   409,         409, 404,   404,       409,    409),
+    "unpause":  (409,    409,    409,   409,         409, 404,   404,       204,    409),
 }  # fmt: skip
 OPERATIONS = {
     "start": (lifecycle.start, "container.start", {}),
@@ -38,13 +53,16 @@ OPERATIONS = {
     "remove": (removal.remove, "container.remove", {}),
     "force": (removal.remove, "container.remove", {"force": "1"}),
     "top": (top.top, "container.top", {}),
+    "pause": (pause.pause, "container.pause", {}),
+    "unpause": (pause.unpause, "container.unpause", {}),
 }
 
 
 def put(world, name, state):
     create(world, name)
     vm = world.vm(name)
-    vm |= STATES[state]
+    told = {**vm["internal_metadata"], **STATES[state].get("internal_metadata", {})}
+    vm |= {**STATES[state], "internal_metadata": told}
     return vm
 
 
@@ -53,6 +71,7 @@ def put(world, name, state):
     [(op, state, code) for op, codes in CODES.items() for state, code in zip(STATES, codes, strict=True)],
 )
 def test_codes(world, operation, state, code):
+    world.capabilities = LINUX | {"pause"}
     put(world, "web", state)
     world.vmapi.processes = []
     use, name, query = OPERATIONS[operation]
@@ -214,3 +233,39 @@ def test_not_modified_has_no_body(world):
     put(world, "web", "running")
     with pytest.raises(NotModified):
         lifecycle.start(world.call("container.start"), "web")
+
+
+def test_pause_needs_a_node_that_can(world):
+    put(world, "web", "running")
+    with pytest.raises(NotImplementedHere, match="needs the capability pause"):
+        pause.pause(world.call("container.pause"), "web")
+
+
+def test_update_tells_the_node_and_inspect(world):
+    vm = put(world, "web", "running")
+    call = world.call("container.update")
+    call.hints["package"] = {"uuid": "11111111-94af-6266-e0e8-893a3b9993d0", "name": "sample-256M"}
+    asked = HostConfig(Memory=200 << 20, CpuShares=512, RestartPolicy=RestartPolicy(Name="always"))
+    told = update.update(call, "web", asked)
+    assert told == {"Warnings": ["The container's package is now sample-256M; it was sample-128M."]}
+    ((action, sent),) = world.vmapi.acts
+    after = sent["internal_metadata"]
+    assert (action, sent["billing_id"]) == ("update", call.hints["package"]["uuid"])
+    assert json.loads(after["docker:linux"]) == {"MemoryBytes": 200 << 20, "CpuShares": 512}
+    assert json.loads(after["docker:hostconfig"]) == {"Memory": 200 << 20, "CpuShares": 512}
+    assert after["docker:restartpolicy"] == "always"
+    assert after["docker:id"] == vm["internal_metadata"]["docker:id"]
+
+
+def test_an_update_of_nothing_asks_for_nothing(world):
+    put(world, "web", "running")
+    assert update.update(world.call("container.update"), "web", HostConfig()) == {"Warnings": []}
+    assert world.vmapi.acts == []
+
+
+def test_update_on_a_plain_node_warns(world):
+    world.capabilities = ()
+    put(world, "web", "running")
+    told = update.update(world.call("container.update"), "web", HostConfig(CpuShares=5, BlkioWeight=10))
+    assert [words.split()[0] for words in told["Warnings"]] == ["BlkioWeight", "CpuShares"]
+    assert world.vmapi.acts == []
