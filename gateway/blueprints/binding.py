@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from flask import Blueprint, Flask, Response, current_app, request
+from gunicorn.http.errors import ParseException
+from werkzeug import exceptions as werkzeug_errors
 
 from gateway import body as bodies
 from gateway.call import Call, Duplex, HijackReply, Peer, RawReply, Reply, StreamReply
@@ -93,6 +95,8 @@ class Resource:
 def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, model: Any, upload: bool) -> Response:
     house: House = current_app.extensions["house"]
     version = negotiate(target.pop("api_version", None))
+    if version < operation.since:
+        raise werkzeug_errors.NotFound
     call = Call(
         request_id=request.environ.get("gateway.request_id", ""),
         operation=operation,
@@ -109,18 +113,33 @@ def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, mo
         spawn=spawn,
     )
     if upload:
-        call.upload = cast("Any", request.stream)
+        call.upload = cast("BinaryIO", Upload(request.stream))
     elif request.method in {"POST", "PUT"}:
         call.unread = partial(_body, model)
     reply = house.pipeline.run(call, lambda: handler(call) or Reply(status=204))
     return respond(house.pipeline, call, reply)
 
 
+class Upload:
+    """A request's body, read as it comes; what is wrong with it is the client's fault and said so."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes, b"" at the end. Raises InvalidParameter when it breaks off or is malformed."""
+        try:
+            data: bytes = self._stream.read(size)
+        except (OSError, ParseException) as error:
+            raise InvalidParameter("the request body broke off or is malformed") from error
+        return data
+
+
 def _body(model: Any) -> Any:
     length = request.content_length or 0
     if length > MAX_JSON:
         raise TooLarge(f"request body of {length} bytes is larger than the {MAX_JSON} bytes a JSON body may have")
-    data = request.stream.read(MAX_JSON + 1)
+    data = Upload(request.stream).read(MAX_JSON + 1)
     if len(data) > MAX_JSON:
         raise TooLarge(f"request body is larger than the {MAX_JSON} bytes a JSON body may have")
     if not data.strip():

@@ -199,7 +199,7 @@ class Steps:
 
     def update_firewall(self, job: Job) -> str:
         vm = self.vm(job)
-        if vm["state"] == "destroyed":
+        if vm["state"] in ("destroyed", "failed"):
             self._dc.fwapi.vm_destroyed(vm["uuid"])
         return "OK"
 

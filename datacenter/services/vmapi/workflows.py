@@ -77,6 +77,7 @@ def _provision(steps: Steps, before: tuple[Task, ...], put: Task, release: Task,
         Task("cnapi.remove_zone", steps.remove_zone, 120),
         Task("napi.cleanup_nics", steps.release_nics, 60),
         Task("vmapi.refresh_vm_on_error", steps.mark_failed, 60),
+        Task("fwapi.update", steps.update_firewall, 10),
         *tidy,
     )
     chain = (
