@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,12 @@ class Database:
     """A connection that never blocks the event loop for long.
 
     SQLite itself would wait for another worker's write inside C, with every greenlet of this worker standing
-    still; so it is told not to wait, and the waiting is done here, where other greenlets may run.
+    still; so it is told not to wait, and the waiting is done here, where other greenlets may run. The greenlets of a
+    worker take turns: a transaction is one's own.
     """
 
     def __init__(self, path: Path | str) -> None:
+        self._turn = threading.RLock()
         self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         self._patiently("PRAGMA journal_mode=WAL", ())
@@ -39,21 +42,24 @@ class Database:
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run one statement; return the number of rows it changed."""
-        return self._patiently(sql, values).rowcount
+        with self._turn:
+            return self._patiently(sql, values).rowcount
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        return self._patiently(sql, values).fetchall()
+        with self._turn:
+            return self._patiently(sql, values).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make several statements one. Nothing inside may wait for anything but the database."""
-        self._patiently("BEGIN IMMEDIATE", ())
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._turn:
+            self._patiently("BEGIN IMMEDIATE", ())
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
         self._db.close()
