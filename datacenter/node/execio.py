@@ -157,6 +157,8 @@ class LentTerminal(_Master):
 
     def resize(self, columns: int, rows: int) -> None:
         super().resize(columns, rows)
+        if self._lent >= 0:  # sized before the process can look
+            set_size(self._lent, columns, rows)
         if self._process is not None:
             self._process.kill(signal.SIGWINCH)
 

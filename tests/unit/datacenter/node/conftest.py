@@ -9,7 +9,7 @@ from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instanc
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    base = free_port_base() + 8000
+    base = free_port_base()
     center = Center(base)
     node = TestedNode(tmp_path_factory.mktemp("node"), base, free_instance())
     try:

@@ -68,6 +68,7 @@ class Center:
     """Stands in for the services: serves two layers, keeps what the node pushes."""
 
     def __init__(self, port_base: int) -> None:
+        self.port_base = port_base
         self.pushed: list[tuple[str, dict]] = []
         self.changed = threading.Condition()
         self._files = {IMAGE: base_layer(), TOP_IMAGE: top_layer()}
@@ -254,7 +255,20 @@ def nic(number: int = 5) -> dict:
 
 
 def free_port_base() -> int:
-    return 24000 + os.getpid() % 200 * 40
+    """The first port of a block nobody listens on, below those that the kernel gives to outgoing connections."""
+    blocks = range(20400, 32600, 60)
+    start = os.getpid() % len(blocks)
+    return next(base for base in [*blocks[start:], *blocks[:start]] if _free(base))
+
+
+def _free(base: int) -> bool:
+    for port in (*range(base + 1, base + 12), *range(base + 30, base + 34)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
 
 
 def free_instance() -> str:

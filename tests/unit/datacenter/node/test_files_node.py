@@ -5,15 +5,11 @@ from __future__ import annotations
 import io
 import json
 import socket
-import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from node_kit import Center, TaskFailed, TestedNode, free_port_base, until  # noqa: E402
+from tests.unit.datacenter.node.node_kit import Center, TaskFailed, TestedNode, free_instance, free_port_base, until
 
 pytestmark = pytest.mark.node
 
@@ -22,9 +18,9 @@ VOLUME = "0c0ffee0-0000-4000-8000-0000000000f1"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    base = free_port_base() + 8200
+    base = free_port_base()
     center = Center(base)
-    node = TestedNode(tmp_path_factory.mktemp("files"), base, instance="x")
+    node = TestedNode(tmp_path_factory.mktemp("files"), base, free_instance())
     try:
         node.start()
         yield node

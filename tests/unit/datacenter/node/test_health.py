@@ -72,7 +72,7 @@ def test_words(test, words):
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     center = Center(free_port_base())
-    node = TestedNode(tmp_path_factory.mktemp("node"), free_port_base(), free_instance())
+    node = TestedNode(tmp_path_factory.mktemp("node"), center.port_base, free_instance())
     node.start()
     yield node
     node.clean_up()

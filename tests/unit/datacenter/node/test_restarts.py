@@ -62,7 +62,7 @@ def center():
 
 @pytest.fixture(scope="module")
 def node(center, tmp_path_factory):
-    node = TestedNode(tmp_path_factory.mktemp("node"), free_port_base(), free_instance())
+    node = TestedNode(tmp_path_factory.mktemp("node"), center.port_base, free_instance())
     node.start()
     yield node
     node.clean_up()

@@ -35,7 +35,7 @@ def center():
 
 @pytest.fixture(scope="module")
 def node(center, tmp_path_factory):
-    node = TestedNode(tmp_path_factory.mktemp("node"), free_port_base(), INSTANCE)
+    node = TestedNode(tmp_path_factory.mktemp("node"), center.port_base, INSTANCE)
     node.start()
     yield node
     node.clean_up()

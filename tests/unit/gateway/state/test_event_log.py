@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
@@ -89,7 +88,7 @@ def test_a_listener_is_woken_by_this_worker_and_by_others(tmp_path):
 
 def test_nobody_looks_out_when_nobody_listens(state):
     def looking():
-        return any(thread.name == "event-log" for thread in threading.enumerate())
+        return state.events._looking
 
     assert not looking()
     with state.events.listening():
