@@ -169,7 +169,7 @@ def test_firewall_rules(dc, jdoe, machine):
     assert jdoe.get("/jdoe/fwrules").json == [made.json]
     assert jdoe.send("POST", f"{path}/disable").json["enabled"] is False
     assert jdoe.send("POST", f"{path}/enable").json == made.json
-    assert jdoe.send("POST", path, rule=text.replace("80", "81")).json["rule"].endswith("81")
+    assert jdoe.send("POST", path, rule=text.replace("PORT 80", "PORT 81")).json["rule"].endswith("81")
     assert [shown["id"] for shown in jdoe.get(f"{path}/machines").json] == [machine["id"]]
     assert [rule["id"] for rule in jdoe.get(f"/jdoe/machines/{machine['id']}/fwrules").json] == [made.json["id"]]
     assert jdoe.send("POST", "/jdoe/fwrules", rule="FROM nowhere").json["code"] == "InvalidArgument"

@@ -9,24 +9,11 @@ import tarfile
 
 import pytest
 
-from tests.unit.datacenter.node.node_kit import Center, TaskFailed, TestedNode, free_instance, free_port_base, until
+from tests.unit.datacenter.node.node_kit import TaskFailed, until
 
 pytestmark = pytest.mark.node
 
 VOLUME = "0c0ffee0-0000-4000-8000-0000000000f1"
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory):
-    base = free_port_base()
-    center = Center(base)
-    node = TestedNode(tmp_path_factory.mktemp("files"), base, free_instance())
-    try:
-        node.start()
-        yield node
-    finally:
-        node.clean_up()
-        center.close()
 
 
 @pytest.fixture(params=["running", "stopped", "created"])
