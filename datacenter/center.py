@@ -32,3 +32,11 @@ class DataCenter:
         self.wfapi = Wfapi(self)
         self.vmapi = Vmapi(self)
         self.cloudapi = CloudApi(self)
+
+    def resume(self) -> None:
+        """Take up the jobs that an earlier process left unfinished, and end the places that others left in queues.
+
+        Before anything is served: a job of a new request must not be taken for a left one.
+        """
+        jobs = self.wfapi.engine.resume()
+        self.cnapi.tickets.end_of_others({job.uuid for job in jobs})

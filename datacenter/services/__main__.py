@@ -40,9 +40,9 @@ def main() -> None:
     settings.state.mkdir(parents=True, exist_ok=True)
     dc = DataCenter(settings)
     running = servers(dc)
+    dc.resume()
     for server in running:
         server.start()
-    dc.wfapi.engine.resume()
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopped.set)

@@ -25,7 +25,7 @@ class Cnapi:
     def __init__(self, dc: DataCenter) -> None:
         self._dc = dc
         self.servers = Servers(dc)
-        self.tickets = Tickets()
+        self.tickets = Tickets(dc.store)
         self.tasks = Tasks()
         self.app = service("cnapi", "cnapi/1.26.6")
         for routes in (ServerRoutes(self), VmRoutes(self), WaitlistRoutes(self)):

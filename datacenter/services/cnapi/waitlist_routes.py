@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from datacenter.services.cnapi import Cnapi
 
 TASK_WAIT = 3600.0
+NO_SERVER = "default"
+"""Stands in a path for what concerns no one server."""
 
 
 class WaitlistRoutes:
     """The routes of this module, each a method."""
 
     def __init__(self, cnapi: Cnapi) -> None:
+        self._servers = cnapi.servers
         self._tickets = cnapi.tickets
         self._tasks = cnapi.tasks
 
@@ -40,6 +43,7 @@ class WaitlistRoutes:
 
     def create_ticket(self, server_uuid: str) -> Response:
         """Queue up. ``server_uuid`` may be ``default`` for what concerns no one server."""
+        self._check_server(server_uuid)
         asked = params()
         _check(asked)
         ticket = self._tickets.create(
@@ -54,6 +58,8 @@ class WaitlistRoutes:
         return reply({"uuid": ticket["uuid"], "queue": self._tickets.queue(ticket)}, 202)
 
     def list_tickets(self, server_uuid: str) -> Response:
+        """Tickets by the time they were made, or by ``attribute`` in ``order``; a page of ``limit`` from ``offset``."""
+        self._check_server(server_uuid)
         asked = params()
         attribute = str(asked.get("attribute", "created_at"))
         newest_first = str(asked.get("order", "asc")).lower() == "desc"
@@ -66,10 +72,15 @@ class WaitlistRoutes:
         return reply(found[offset : offset + limit])
 
     def delete_tickets(self, server_uuid: str) -> Response:
+        self._check_server(server_uuid)
         if not truthy(params().get("force")):
-            raise RestError(500, "InternalError", "deleting a server's tickets needs force=true")
+            raise RestError(412, "PreconditionFailed", "Will not delete all tickets without ?force=true")
         self._tickets.delete_all(server_uuid)
         return reply(status=204)
+
+    def _check_server(self, server_uuid: str) -> None:
+        if server_uuid != NO_SERVER:
+            self._servers.get(server_uuid)
 
     def get_ticket(self, uuid: str) -> Response:
         return reply(self._tickets.get(uuid))

@@ -60,7 +60,8 @@ class Steps:
     def acquire_ticket(self, job: Job) -> str:
         """Queue up for the VM. Jobs of one VM run one after another."""
         seconds = float(job.doc["timeout"])
-        ticket = self._dc.cnapi.tickets.hold(self._server(job), job.vm_uuid, job.workflow.task, seconds)
+        tickets = self._dc.cnapi.tickets
+        ticket = tickets.hold(self._server(job), job.vm_uuid, job.workflow.task, seconds, job.uuid)
         job.notes["ticket"] = ticket["uuid"]
         return f"Ticket {ticket['uuid']} created"
 
@@ -69,9 +70,7 @@ class Steps:
         return "Ticket is active"
 
     def release_ticket(self, job: Job) -> str:
-        ticket = job.notes.pop("ticket", None)
-        if ticket is not None:
-            self._dc.cnapi.tickets.release(ticket)
+        self._dc.cnapi.tickets.let_go(job.uuid)
         return "Ticket released"
 
     def ensure_state(self, *states: str) -> Step:

@@ -164,3 +164,32 @@ def test_unknown_action(world, http):
     answer = http.post(f"/servers/{world.node.uuid}/vms/{ABSENT}/dance", json={})
     assert (answer.status_code, answer.json["code"]) == (404, "ResourceNotFound")
     assert http.post(f"/servers/{ABSENT}/vms/{ABSENT}/start", json={}).status_code == 404
+
+
+def test_a_queued_ticket_expires_where_it_stands(http):
+    first = ask(http).json["uuid"]
+    passed = ask(http, expires_at="2001-01-01T00:00:00.000Z").json["uuid"]
+    assert http.get(f"/tickets/{passed}").json["status"] == "expired"
+    assert http.get(f"/tickets/{first}").json["status"] == "active"
+
+
+def test_waiting_ends_when_the_ticket_is_deleted_or_unknown(http):
+    ask(http)
+    second = ask(http).json["uuid"]
+    waiting = gevent.spawn(lambda: http.application.test_client().get(f"/tickets/{second}/wait"))
+    gevent.sleep(0.01)
+    assert http.delete(f"/tickets/{second}").status_code == 204
+    assert waiting.get(timeout=5).status_code == 500
+    answer = http.get(f"/tickets/{second}/wait")
+    assert (answer.status_code, answer.json["message"]) == (404, f"no such ticket {second}")
+
+
+def test_tickets_of_unknown_servers_and_of_all(http):
+    answer = ask(http, server=ABSENT)
+    assert (answer.status_code, answer.json["message"]) == (404, f"Server {ABSENT} not found")
+    assert http.get(f"/servers/{ABSENT}/tickets").status_code == 404
+    assert http.delete("/servers/default/tickets").status_code == 412
+    ask(http, subject="b")
+    ask(http, subject="a")
+    by_id = [ticket["id"] for ticket in http.get("/servers/default/tickets?attribute=id&order=DESC").json]
+    assert by_id == ["b", "a"]

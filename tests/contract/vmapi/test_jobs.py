@@ -88,7 +88,7 @@ def test_destroy_cuts_a_stop_short(world):
 
 def test_a_foreign_ticket_holds_jobs_up(world):
     vm = world.create()
-    ticket = world.cnapi.tickets.hold(world.node.uuid, vm["uuid"], "copy", 60)
+    ticket = world.cnapi.tickets.hold(world.node.uuid, vm["uuid"], "copy", 60, "another job")
     job_uuid = world.http.post(f"/vms/{vm['uuid']}?action=start").json["job_uuid"]
     gevent.sleep(0.02)
     assert world.node.did("machine_boot") == []
@@ -98,7 +98,7 @@ def test_a_foreign_ticket_holds_jobs_up(world):
 
 def test_cancel_before_the_next_task(world):
     vm = world.create()
-    ticket = world.cnapi.tickets.hold(world.node.uuid, vm["uuid"], "copy", 60)
+    ticket = world.cnapi.tickets.hold(world.node.uuid, vm["uuid"], "copy", 60, "another job")
     job_uuid = world.http.post(f"/vms/{vm['uuid']}?action=start").json["job_uuid"]
     gevent.sleep(0.02)
     http = world.wfapi.app.test_client()
