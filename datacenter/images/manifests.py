@@ -62,6 +62,7 @@ class Manifest:
 
     text: str
     digest: str
+    media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
 
@@ -114,7 +115,9 @@ def read(data: bytes, content_type: str) -> Manifest | Index:
     for layer in body.layers:
         if layer.media_type not in _LAYER_TYPES:
             raise RegistryError("NotImplemented", f"unsupported layer media type {layer.media_type}")
-    return Manifest(text, digest_of(data), _checked(body.config), tuple(map(_checked, body.layers)))
+    if kind not in MANIFEST_TYPES:  # OCI manifests need not say what they are
+        kind = MANIFEST_TYPES[body.config.media_type == _CONFIG_TYPES[0]]
+    return Manifest(text, digest_of(data), kind, _checked(body.config), tuple(map(_checked, body.layers)))
 
 
 def _checked(item: Descriptor) -> Descriptor:

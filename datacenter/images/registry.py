@@ -1,11 +1,11 @@
-"""Pull from a Docker registry (HTTP API V2), trusting nothing it says that a digest doesn't prove."""
+"""Docker registries (HTTP API V2): reach them, and pull, trusting nothing that a digest doesn't prove."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import gevent
@@ -28,6 +28,9 @@ RETRY_DELAYS = (0.2, 1.0, 2.0, 4.0, 8.0)
 _MOST_REDIRECTS = 5
 _LARGEST_MANIFEST = 4 * 1024 * 1024
 _LARGEST_CONFIG = 16 * 1024 * 1024
+
+Payload = bytes | Iterable[bytes] | None
+RepositoryKind = TypeVar("RepositoryKind", bound="Repository")
 
 # Certificates go unchecked only for registries that the operator's settings call insecure.
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -106,6 +109,22 @@ class Registry:
                 failure = error
         raise failure
 
+    def target(self, kind: type[RepositoryKind], reference: Reference, who: Credentials | None) -> RepositoryKind:
+        """Find the endpoint that a reference's registry answers on, for writing: no mirror takes its place.
+
+        Raises RegistryError, that of the last endpoint tried.
+        """
+        failure = RegistryError("RemoteSourceError", "no endpoint")
+        for endpoint in endpoints(reference.index, self._insecure, ()):
+            repository = kind(self._session, endpoint, reference.remote_name, who, self._retry_delays)
+            try:
+                repository.greet()
+            except Unreachable as error:
+                failure = error
+            else:
+                return repository
+        raise failure
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -118,6 +137,9 @@ class Resolved:
 class Repository:
     """One repository on one endpoint, with the authorization won there."""
 
+    actions = "pull"
+    """What its tokens must allow."""
+
     def __init__(
         self,
         session: requests.Session,
@@ -126,11 +148,17 @@ class Repository:
         who: Credentials | None,
         retry_delays: Sequence[float],
     ) -> None:
-        self._retry_delays = retry_delays
+        self.retry_delays = retry_delays
         self._session = session
         self._endpoint = endpoint
         self._name = name
         self._auth = Authorization(who, session, insecure=endpoint.insecure)
+
+    def greet(self) -> None:
+        """Ask whether a registry is there at all; being asked who we are is an answer, too."""
+        with self._follow("GET", f"{self._endpoint.base}/v2/", {}) as response:
+            if response.status_code >= 500:
+                raise_for_status(response, 200)
 
     def resolve(self, reference: Reference) -> Resolved:
         """Fetch the manifest of a tag or digest, through an index where there is one."""
@@ -155,7 +183,7 @@ class Repository:
 
         Raises RegistryError: Download when size or digest are not those of ``descriptor``.
         """
-        for delay in (*self._retry_delays, None):
+        for delay in (*self.retry_delays, None):
             if sink.size >= descriptor.size > 0:
                 break
             try:
@@ -176,8 +204,8 @@ class Repository:
         return read(data, kind)
 
     def _small(self, path: str, most: int) -> tuple[bytes, str]:
-        with self._get(path, {"Accept": ACCEPT}) as response:
-            _raise_for_status(response, 200)
+        with self.ask("GET", path, {"Accept": ACCEPT}) as response:
+            raise_for_status(response, 200)
             data = b"".join(_chunks(response, most + 1))
             if len(data) > most:
                 raise RegistryError("Download", f"the registry's answer is larger than {most} bytes")
@@ -186,44 +214,56 @@ class Repository:
     @contextmanager
     def _blob(self, digest: str, offset: int) -> Iterator[requests.Response]:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._get(f"blobs/{digest}", headers) as response:
-            _raise_for_status(response, 200, 206)
+        with self.ask("GET", f"blobs/{digest}", headers) as response:
+            raise_for_status(response, 200, 206)
             yield response
 
-    def _get(self, path: str, headers: dict[str, str]) -> requests.Response:
-        """GET below the repository, answering one challenge (a token may also run out midway)."""
-        url = f"{self._endpoint.base}/v2/{self._name}/{path}"
-        response = self._follow(url, headers)
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, data: Payload = None
+    ) -> requests.Response:
+        """Send a request below the repository, or to a whole URL, answering one challenge.
+
+        A token may also run out midway. ``data`` must give its bytes anew each time it is iterated.
+        """
+        url = path if "://" in path else f"{self._endpoint.base}/v2/{self._name}/{path}"
+        response = self._follow(method, url, headers or {}, data)
         if response.status_code == 401:
             challenge = response.headers.get("WWW-Authenticate", "")
-            scope = f"repository:{self._name}:pull"
+            scope = f"repository:{self._name}:{self.actions}"
             if self._auth.answer(challenge, scope, TIMEOUT):
                 response.close()
-                response = self._follow(url, headers)
+                response = self._follow(method, url, headers or {}, data)
         return response
 
-    def _follow(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """GET through redirects; the Authorization stays with the origin it is meant for."""
-        home = _origin(url)
+    def _follow(self, method: str, url: str, headers: Mapping[str, str], data: Payload = None) -> requests.Response:
+        """Send through redirects of what only reads; the Authorization stays with the origin it is meant for."""
+        home = _origin(self._endpoint.base)
         for _ in range(_MOST_REDIRECTS):
             at_home = _origin(url) == home
             own = {"Authorization": self._auth.header} if at_home and self._auth.header else {}
             with _transport(url):
-                response = self._session.get(
+                response = self._session.request(
+                    method,
                     url,
                     headers={**headers, **own},
+                    data=data,
                     stream=True,
                     allow_redirects=False,
                     timeout=TIMEOUT,
                     verify=not (at_home and self._endpoint.insecure),
                 )
-            if not response.is_redirect:
+            if not response.is_redirect or method not in ("GET", "HEAD"):
                 return response
             response.close()
-            url = urljoin(url, response.headers["Location"])
-            if urlsplit(url).scheme != "https" and not self._endpoint.insecure:
-                raise RegistryError("RemoteSourceError", "the registry redirects away from TLS")
+            url = self.beside(url, response.headers["Location"])
         raise RegistryError("RemoteSourceError", "too many redirects")
+
+    def beside(self, url: str, location: str) -> str:
+        """Return where a Location leads from a URL. Raises RegistryError when it leads out of TLS."""
+        url = urljoin(url, location)
+        if urlsplit(url).scheme != "https" and not self._endpoint.insecure:
+            raise RegistryError("RemoteSourceError", "the registry redirects away from TLS")
+        return url
 
 
 def _copy(response: requests.Response, descriptor: Descriptor, sink: Sink) -> None:
@@ -278,7 +318,7 @@ def _reason(error: BaseException, host: str) -> str:
     return f"connection to {name} failed"
 
 
-def _raise_for_status(response: requests.Response, *good: int) -> None:
+def raise_for_status(response: requests.Response, *good: int) -> None:
     status = response.status_code
     if status in good:
         return

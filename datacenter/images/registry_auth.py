@@ -101,7 +101,7 @@ class Authorization:
         parts = urlsplit(realm)
         if parts.scheme != "https" and not (parts.scheme == "http" and self._insecure):
             raise RegistryError("RemoteSourceError", "the registry names no usable token server")
-        query = {"scope": asked.get("scope") or scope}
+        query = {"scope": _widest(asked.get("scope", ""), scope)}
         if asked.get("service"):
             query["service"] = asked["service"]
         send = self._request(realm, query, timeout)
@@ -135,6 +135,12 @@ class Authorization:
         return lambda: self._session.get(
             realm, params=query, headers=headers, timeout=timeout, stream=True, allow_redirects=False
         )
+
+
+def _widest(asked: str, needed: str) -> str:
+    """Choose the scope to ask for: the registry's, unless a request that only read made it too narrow for us."""
+    actions = needed.rpartition(":")[2].split(",")
+    return asked if asked and all(action in re.split(r"[:,\s]", asked) for action in actions) else needed
 
 
 def _token_of(body: bytes, server: str) -> str:

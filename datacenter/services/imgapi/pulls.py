@@ -5,76 +5,39 @@ Facts: the stream of IMGAPI 4.13.1 as captured; sdc-apis 6.4.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-import gevent
 import gevent.pool
-import gevent.queue
 import msgspec
 
 from datacenter.images.downloads import Layer
 from datacenter.images.errors import RegistryError
-from datacenter.images.manifests import Descriptor, Manifest
-from datacenter.images.registry import Repository
+from datacenter.images.manifests import Manifest
+from datacenter.images.registry import Repository, Resolved
 from datacenter.images.registry_auth import Credentials
 from datacenter.services.imgapi.layers import Chain
+from datacenter.services.imgapi.lines import Told
+from grammars import imageconfig
 from grammars.dockerids import short
 from grammars.references import Reference
 
 if TYPE_CHECKING:
     from datacenter.services.imgapi.model import Imgapi
 
-Line = dict[str, Any]
-
 LAYERS_AT_ONCE = 5
-_STEP = 512 * 1024
-"""Bytes between two lines of one layer's progress."""
 
 
-class Pull:
-    """One pull, in a greenlet of its own: it goes on to its end when its listener leaves."""
+class Pull(Told):
+    """One pull of an image for this machine."""
 
     def __init__(self, imgapi: Imgapi, reference: Reference, who: Credentials | None, request_id: str) -> None:
+        super().__init__(reference.canonical_name)
         self.imgapi = imgapi
         self._reference = reference
         self._who = who
         self._request_id = request_id
-        self._lines: gevent.queue.SimpleQueue = gevent.queue.SimpleQueue()
-        self._heard = True
 
-    def lines(self) -> Generator[Line, None, None]:
-        """Pull, and yield what happens; the last line is an error when it fails."""
-        gevent.spawn(self._run)
-        try:
-            while (line := self._lines.get()) is not None:
-                yield line
-        finally:
-            self._heard = False
-
-    def _say(self, kind: str, payload: dict[str, Any]) -> None:
-        self._put({"type": kind, "payload": payload, "id": self._reference.canonical_name})
-
-    def _put(self, line: Line | None) -> None:
-        if self._heard:
-            self._lines.put(line)
-
-    def _run(self) -> None:
-        try:
-            self._pull()
-        except RegistryError as error:
-            self._fail(error.code, error.message)
-        except OSError as error:
-            self._fail("InternalError", f"storing the image failed: {error.strerror}")
-        finally:
-            self._put(None)
-
-    def _fail(self, code: str, message: str) -> None:
-        error = {"code": code, "message": message}
-        self._put({"type": "error", "id": self._reference.canonical_name, "error": error})
-
-    def _pull(self) -> None:
+    def work(self) -> None:
         reference = self._reference
         repository, resolved = self.imgapi.registry.open(reference, self._who)
         manifest = resolved.manifest
@@ -82,30 +45,17 @@ class Pull:
         chain = Chain(self.imgapi, reference, manifest, _read_config(config_text))
         target = reference.tag or reference.digest
         status = f"{target}: Pulling from {reference.local_name} (req {self._request_id})"
-        self._say("status", {"status": status})
+        self.say("status", {"status": status})
         fresh = self._pull_layers(repository, manifest, chain)
-        self._put(
-            {
-                "type": "create-docker-image",
-                "config_digest": manifest.config.digest,
-                "head": True,
-                "image": chain.config,
-                "image_uuid": chain.uuids[-1],
-                "manifest_digest": resolved.digest,
-                "manifest_str": manifest.text,
-                "size": manifest.size,
-                "dockerImageVersion": "2.2",
-                "id": reference.canonical_name,
-            }
-        )
-        self._say("status", {"status": f"Digest: {resolved.digest}"})
+        self.put({**_record(chain, resolved, config_text), "id": reference.canonical_name})
+        self.say("status", {"status": f"Digest: {resolved.digest}"})
         outcome = "Downloaded newer image for" if fresh else "Image is up to date for"
-        self._say("status", {"status": f"Status: {outcome} {reference}"})
+        self.say("status", {"status": f"Status: {outcome} {reference}"})
 
     def _pull_layers(self, repository: Repository, manifest: Manifest, chain: Chain) -> bool:
         """Bring every layer in; whether any was new. Layers become images base first."""
         for layer in manifest.layers:
-            self._say("status", {"id": short(layer.digest), "progressDetail": {}, "status": "Pulling fs layer"})
+            self.say("status", {"id": short(layer.digest), "progressDetail": {}, "status": "Pulling fs layer"})
         missing = []
         for number, layer in enumerate(manifest.layers):
             if chain.present(number):
@@ -131,12 +81,6 @@ class Pull:
                 fetch.release()
         return bool(missing)
 
-    def progress(self, layer: Descriptor, status: str, detail: dict[str, Any] | None = None) -> None:
-        payload: dict[str, Any] = {"id": short(layer.digest), "status": status}
-        if detail is not None:
-            payload["progressDetail"] = detail
-        self._say("progress", payload)
-
 
 class _Fetch:
     """One layer's way here, as one pull sees it."""
@@ -147,8 +91,7 @@ class _Fetch:
         self._chain = chain
         self._number = number
         self._layer = chain.layers[number]
-        self._began = int(time.time())
-        self._told = 0
+        self._watch = pull.meter(self._layer, "Downloading")
         self._fetched = False
 
     def run(self) -> Layer | Exception:
@@ -169,12 +112,24 @@ class _Fetch:
         if self._fetched:
             self._pull.imgapi.downloads.release(self._layer, self._watch)
 
-    def _watch(self, current: int) -> None:
-        if current - self._told < _STEP:
-            return
-        self._told = current
-        detail = {"current": current, "total": self._layer.size, "start": self._began}
-        self._pull.progress(self._layer, "Downloading", detail)
+
+def _record(chain: Chain, resolved: Resolved, config_text: bytes) -> dict[str, Any]:
+    """What a gateway keeps of an image. ``config_str`` is ours: it is there when ``image`` can't tell the bytes."""
+    manifest = resolved.manifest
+    record = {
+        "type": "create-docker-image",
+        "config_digest": manifest.config.digest,
+        "head": True,
+        "image": chain.config,
+        "image_uuid": chain.uuids[-1],
+        "manifest_digest": resolved.digest,
+        "manifest_str": manifest.text,
+        "size": manifest.size,
+        "dockerImageVersion": "2.2",
+    }
+    if imageconfig.exact(chain.config, manifest.config.digest) is None:
+        record["config_str"] = config_text.decode()
+    return record
 
 
 def _read_config(text: bytes) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from datacenter.images.files import Facts, Incoming, diff_id
 from datacenter.images.pace import CHUNK, breathe
 from datacenter.images.registry_auth import credentials
 from datacenter.restify import RestError, body, encode, is_uuid, not_found, reply, service
+from datacenter.services.imgapi.lines import Told
 from datacenter.services.imgapi.listing import invalid, select, visible_to
 from datacenter.services.imgapi.manifest import Manifest, etag, view
 from datacenter.services.imgapi.pulls import Pull
+from datacenter.services.imgapi.pushes import Push, pack
 from grammars import references
 
 if TYPE_CHECKING:
@@ -79,8 +81,7 @@ def make_app(imgapi: Imgapi) -> Flask:
 
     @app.post("/images/<uuid>/push")
     def push(uuid: str) -> Response:
-        _find(imgapi, uuid)
-        raise RestError(400, "NotImplemented", "pushing images is not supported")
+        return _push_docker_image(imgapi, uuid)
 
     _add_file_routes(app, imgapi)
     return app
@@ -126,8 +127,7 @@ def _shown(image: Manifest, *, admin: bool = False) -> Response:
 
 def _import_docker_image(imgapi: Imgapi) -> Response:
     query = request.args
-    if "account" in query:
-        raise RestError(403, "OperatorOnly", "operator-only endpoint called by a non-operator")
+    _operators_only()
     repo, tag, digest = query.get("repo", ""), query.get("tag"), query.get("digest")
     if not repo:
         missing = [{"field": "repo", "code": "MissingParameter"}]
@@ -142,8 +142,32 @@ def _import_docker_image(imgapi: Imgapi) -> Response:
         raise RestError(422, "ValidationFailed", str(error)) from error
     headers = request.headers
     who = credentials(headers.get("X-Registry-Auth"), headers.get("X-Registry-Config"), reference.index)
-    lines = Pull(imgapi, reference, who, g.request_id).lines()
-    first = next(lines)  # the registry has answered by now
+    return _stream(Pull(imgapi, reference, who, g.request_id))
+
+
+def _push_docker_image(imgapi: Imgapi, uuid: str) -> Response:
+    _operators_only()
+    image = imgapi.find(uuid)
+    try:
+        reference = references.parse(request.args.get("repoAndTag", "")).with_default_tag()
+    except ValueError as error:
+        raise RestError(422, "ValidationFailed", str(error), [{"field": "repoAndTag", "code": "Invalid"}]) from error
+    if reference.digest:
+        raise RestError(422, "ValidationFailed", "cannot push a digest reference")
+    parcel = pack(imgapi, image["uuid"], _fields())
+    who = credentials(request.headers.get("X-Registry-Auth"), None, reference.index)
+    return _stream(Push(imgapi, parcel, reference, who, g.request_id))
+
+
+def _operators_only() -> None:
+    if "account" in request.args:
+        raise RestError(403, "OperatorOnly", "operator-only endpoint called by a non-operator")
+
+
+def _stream(work: Told) -> Response:
+    """Answer 200 with lines; the first one is waited for, for then the registry has answered."""
+    lines = work.lines()
+    first = next(lines)
     response = Response(encode(line) + b"\r\n" for line in chain((first,), lines))
     response.call_on_close(lines.close)
     if first["type"] == "error":

@@ -81,9 +81,15 @@ class FakeRegistry:
         return digest_of(text), text
 
     def image(
-        self, repo: str, tag: str = "latest", layers: list[bytes] | None = None, kind: str = DOCKER, **config
+        self,
+        repo: str,
+        tag: str = "latest",
+        layers: list[bytes] | None = None,
+        kind: str = DOCKER,
+        indent: int | None = None,
+        **config,
     ) -> Image:
-        """Publish an image of plain layer tars (gzipped on the way) under a tag."""
+        """Publish an image of plain layer tars (gzipped on the way) under a tag; ``indent`` is its config's."""
         tars = layers if layers is not None else [tar_of(a=b"one"), tar_of(b=b"two" * 100)]
         packed = [gzip.compress(data, mtime=0) for data in tars]
         details = {
@@ -94,7 +100,7 @@ class FakeRegistry:
             "rootfs": {"type": "layers", "diff_ids": [digest_of(data) for data in tars]},
             **config,
         }
-        text = json.dumps(details).encode()
+        text = json.dumps(details, indent=indent, separators=(",", ":")).encode()
         oci = kind == OCI
         layer_type = (
             "application/vnd.oci.image.layer.v1.tar+gzip"

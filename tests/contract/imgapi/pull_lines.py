@@ -1,4 +1,4 @@
-"""Reading a pull's lines."""
+"""Reading answers: a pull's or a push's lines, and refusals."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ def statuses(lines: list[dict], digest: str) -> list[str]:
     return [
         line["payload"]["status"]
         for line in lines
-        if line["type"] == "progress" and line["payload"]["id"] == short(digest)
+        if line["type"] == "progress" and line["payload"].get("id") == short(digest)
     ]
 
 
 def auth(**entry: str) -> dict[str, str]:
     return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(entry).encode()).decode().rstrip("=")}
+
+
+def refusal(reply) -> tuple[int, str]:
+    return reply.status_code, reply.json["code"]

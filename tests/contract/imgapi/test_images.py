@@ -9,6 +9,7 @@ import io
 import uuid
 
 import pytest
+from pull_lines import refusal
 
 from grammars.dockerids import layer_uuid
 
@@ -35,10 +36,6 @@ def make(client):
         return image
 
     return run
-
-
-def refusal(reply) -> tuple[int, str]:
-    return reply.status_code, reply.json["code"]
 
 
 def test_create_chooses_the_uuid(client) -> None:
@@ -175,9 +172,8 @@ def test_delete_leaves_nothing(client, make, imgapi, dc) -> None:
     assert [entry.name for entry in (dc.settings.state / "images").iterdir()] == ["incoming"]
 
 
-def test_push_and_export_say_that_they_are_not_there(client, make) -> None:
+def test_export_says_that_it_is_not_there(client, make) -> None:
     image = make()
-    assert refusal(client.post(f"/images/{image}/push?repoAndTag=x")) == (400, "NotImplemented")
     assert refusal(client.post(f"/images/{image}?action=export")) == (400, "NotImplemented")
 
 
