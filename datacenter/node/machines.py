@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from datacenter.node import proc, rootfs, spec, users
+from datacenter.node import nics, proc, rootfs, spec, users
+from datacenter.node.hotplug import change_nics
 from datacenter.node.lifecycle import node_fields
 from datacenter.node.resources import resources
 from datacenter.node.tasks import Params, Result, Task, TaskError
@@ -147,10 +148,12 @@ def machine_destroy(node: Node, params: Params) -> Result:
 
 
 def machine_update(node: Node, params: Params) -> Result:
-    """Take changed fields into the record and limits into the running container."""
+    """Take changed fields into the record, limits and nics into the running container."""
     zone = node.zone(params["uuid"])
     with zone.lock:
-        _change(zone, params)
+        if params.keys() & set(nics.CHANGES):
+            change_nics(node.network, zone, params)
+        _change(zone, {key: value for key, value in params.items() if key not in nics.CHANGES})
         if zone.running and RESOURCES & params.keys():
             limits = resources(zone.record, zone.linux, swap_accounting=node.host.swap_accounting)
             del limits["devices"]

@@ -15,7 +15,7 @@ from typing import Self
 from datacenter.node import syscalls
 
 RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 20, 24
-F_REQUEST, F_ACK, F_EXCL, F_CREATE = 1, 4, 0x200, 0x400
+F_REQUEST, F_ACK, F_REPLACE, F_EXCL, F_CREATE = 1, 4, 0x100, 0x200, 0x400
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
@@ -59,6 +59,9 @@ class Netlink:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def add_bridge(self, name: str, mtu: int) -> None:
@@ -90,11 +93,12 @@ class Netlink:
         body += _attr(IFA_BROADCAST, address.network.broadcast_address.packed)
         self._ask(RTM_NEWADDR, F_CREATE | F_EXCL, body)
 
-    def add_default_route(self, gateway: IPv4Address, index: int) -> None:
+    def set_default_route(self, gateway: IPv4Address, index: int) -> None:
+        """Send everything else through a gateway, instead of whichever one there was."""
         main_table, by_boot, universe, unicast = 254, 3, 0, 1
         body = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, main_table, by_boot, universe, unicast, 0)
         body += _attr(RTA_GATEWAY, gateway.packed) + _attr(RTA_OIF, _u32(index))
-        self._ask(RTM_NEWROUTE, F_CREATE, body)
+        self._ask(RTM_NEWROUTE, F_CREATE | F_REPLACE, body)
 
     def _ask(self, kind: int, flags: int, body: bytes) -> None:
         self._sequence += 1

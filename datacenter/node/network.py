@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from gevent.lock import RLock
 
-from datacenter.node import netlink, spawn, syscalls
+from datacenter.node import netlink, nics, spawn, syscalls
 from datacenter.node.home import Home
+from datacenter.node.nics import Nic
 from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
 
@@ -72,13 +73,34 @@ class Network:
         path = self._home.netns / zone.uuid
         self.disconnect(zone.uuid)
         self._take_spare(path)
+        wanted = zone.record.get("nics") or []
         try:
-            for number, nic in enumerate(zone.record.get("nics") or []):
-                self._plug(path, number, nic)
+            for interface, nic in nics.by_interface(wanted).items():
+                self._plug(path, interface, nic)
+            self._route(path, wanted)
         except OSError as error:
             self.disconnect(zone.uuid)
             raise TaskError("InternalError", f"network set-up failed: {error}") from error
         return path
+
+    def change(self, uuid: str, before: list[Nic], after: list[Nic], *, anew: Collection[str] = ()) -> None:
+        """Bring the interfaces of a running zone from one list of nics to another, while its processes go on.
+
+        An interface whose nic stays as it is is left alone, connections and all, unless its MAC is in ``anew``. A
+        default route is set when another nic is to have it, or when it went with its interface. Raises OSError.
+        """
+        namespace = self._home.netns / uuid
+        old, new = nics.by_interface(before), nics.by_interface(after)
+        kept = {name for name in old.keys() & new.keys() if _wires(old[name]) == _wires(new[name])}
+        kept = {name for name in kept if new[name]["mac"] not in anew}
+        for interface in [name for name in (*old, *new) if name not in kept]:
+            self._unplug(namespace, interface)
+        for interface, nic in new.items():
+            if interface not in kept:
+                self._plug(namespace, interface, nic)
+        default = nics.default_interface(after)
+        if default not in kept or default != nics.default_interface(before):
+            self._route(namespace, after)
 
     def disconnect(self, uuid: str) -> None:
         """Let a zone's namespace go; the kernel takes its interfaces down in its own time."""
@@ -119,25 +141,36 @@ class Network:
         syscalls.unmount(pin)
         pin.unlink()
 
-    def _plug(self, namespace: Path, number: int, nic: dict[str, Any]) -> None:
+    def _plug(self, namespace: Path, interface: str, nic: Nic) -> None:
         address = IPv4Interface(f"{nic['ip']}/{nic['netmask']}")
         mtu = int(nic.get("mtu") or 1500)
         with self._making:
             bridge = self._bridge(nic, address, mtu)
-        inner = f"eth{number}"
         host_end = f"tv{self._home.settings.instance}%d"  # the kernel numbers it: the last life's may still be going
         with _Opened(namespace) as pin, netlink.Netlink() as host:
-            host.add_veth(host_end, bridge, inner, netns=pin.fd, mac=nic["mac"], mtu=mtu)
-        with netlink.inside(namespace):
-            container = netlink.Netlink()
-            index = socket.if_nametoindex(inner)
+            host.add_veth(host_end, bridge, interface, netns=pin.fd, mac=nic["mac"], mtu=mtu)
+        container, index = _enter(namespace, interface)
         with container:
             container.set_up(index)
             container.add_address(index, address)
-            if nic.get("gateway") and (nic.get("primary") or number == 0):
-                container.add_default_route(IPv4Address(nic["gateway"]), index)
 
-    def _bridge(self, nic: dict[str, Any], address: IPv4Interface, mtu: int) -> int:
+    def _unplug(self, namespace: Path, interface: str) -> None:
+        """Take an interface away with both its ends; one that isn't there is no error."""
+        try:
+            container, index = _enter(namespace, interface)
+        except OSError:
+            return
+        with container:
+            container.delete_link(index)
+
+    def _route(self, namespace: Path, wanted: list[Nic]) -> None:
+        interface = nics.default_interface(wanted)
+        if interface is not None:
+            container, index = _enter(namespace, interface)
+            with container:
+                container.set_default_route(IPv4Address(nics.by_interface(wanted)[interface]["gateway"]), index)
+
+    def _bridge(self, nic: Nic, address: IPv4Interface, mtu: int) -> int:
         """The index of a network's bridge, made on first use with the gateway's address."""
         name = self.bridge_name(nic["network_uuid"])
         try:
@@ -186,6 +219,22 @@ class Network:
             left = [name for name in bridges if not _remove_bridge(host, name)]
         if not left:
             spawn.run(["nft", "delete", "table", "inet", self._table])
+
+
+def _wires(nic: Nic) -> tuple[Any, ...]:
+    """What of a nic is seen on its interface."""
+    return tuple(nic.get(field) for field in ("mac", "ip", "netmask", "network_uuid", "mtu"))
+
+
+def _enter(namespace: Path, interface: str) -> tuple[netlink.Netlink, int]:
+    """A netlink socket inside a namespace, and the index of one of its interfaces there. Raises OSError."""
+    with netlink.inside(namespace):
+        container = netlink.Netlink()
+        try:
+            return container, socket.if_nametoindex(interface)
+        except OSError:
+            container.close()
+            raise
 
 
 def _remove_bridge(host: netlink.Netlink, name: str) -> bool:

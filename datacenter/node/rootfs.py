@@ -86,10 +86,24 @@ def hosts(vm: dict[str, Any]) -> str:
         name, _, address = extra.partition(":")
         lines.append(f"{address}\t{name}")
     lines += str(meta.get("docker:linkHosts") or "").splitlines()
+    lines += _own_lines(vm, vm.get("nics") or [])
+    return "\n".join(lines) + "\n"
+
+
+def _own_lines(vm: dict[str, Any], nics: list[dict[str, Any]]) -> list[str]:
+    """The lines of /etc/hosts that give a container's own name to its addresses."""
     name = hostname(vm)
     names = f"{name}.{vm['dns_domain']} {name}" if vm.get("dns_domain") else name
-    lines += [f"{nic['ip']}\t{names}" for nic in vm.get("nics") or [] if nic.get("ip")]
-    return "\n".join(lines) + "\n"
+    return [f"{nic['ip']}\t{names}" for nic in nics if nic.get("ip")]
+
+
+def change_hosts(zone: Zone, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+    """Follow a change of nics in the /etc/hosts of a running container, whose other lines may be its own by now."""
+    path = zone.bundle / "hosts"
+    old, new = _own_lines(zone.record, before), _own_lines(zone.record, after)
+    lines = [line for line in path.read_text().splitlines() if line not in old or line in new]
+    lines += [line for line in new if line not in lines]
+    path.write_text("\n".join(lines) + "\n")  # in place: the file is mounted into the container
 
 
 def resolv_conf(zone: Zone) -> str:

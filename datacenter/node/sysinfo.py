@@ -25,6 +25,7 @@ CAPABILITIES = (
     "restart-policies",
     "health",
     "pause",
+    "nic-hotplug",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024
