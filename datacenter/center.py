@@ -11,6 +11,7 @@ from datacenter.services.mahi import Mahi
 from datacenter.services.napi import Napi
 from datacenter.services.papi import Papi
 from datacenter.services.vmapi import Vmapi
+from datacenter.services.volapi import Volapi
 from datacenter.services.wfapi import Wfapi
 from datacenter.settings import DcSettings
 from datacenter.store import Store
@@ -31,6 +32,7 @@ class DataCenter:
         self.cnapi = Cnapi(self)
         self.wfapi = Wfapi(self)
         self.vmapi = Vmapi(self)
+        self.volapi = Volapi(self)
         self.cloudapi = CloudApi(self)
 
     def resume(self) -> None:

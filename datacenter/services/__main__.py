@@ -23,7 +23,7 @@ def servers(dc: DataCenter) -> list[Server]:
     settings = dc.settings
     applications = {
         name: getattr(dc, name).app
-        for name in ("mahi", "papi", "napi", "fwapi", "cns", "imgapi", "cnapi", "wfapi", "vmapi", "cloudapi")
+        for name in ("mahi", "papi", "napi", "fwapi", "cns", "imgapi", "cnapi", "wfapi", "vmapi", "volapi", "cloudapi")
     }
     return [
         Server(settings.port(name), application, dc.vmapi.upgrade if name == "vmapi" else None)
@@ -39,6 +39,7 @@ def main() -> None:
     os.umask(0o077)
     settings.state.mkdir(parents=True, exist_ok=True)
     dc = DataCenter(settings)
+    dc.volapi.set_up()
     running = servers(dc)
     dc.resume()
     for server in running:

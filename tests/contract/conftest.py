@@ -19,6 +19,7 @@ from datacenter.services.napi import Napi
 from datacenter.services.papi import Papi
 from datacenter.services.serving import Server
 from datacenter.services.vmapi import Vmapi
+from datacenter.services.volapi import Volapi, storage
 from datacenter.services.wfapi import Wfapi
 from datacenter.settings import DcSettings
 from datacenter.store import Store
@@ -170,6 +171,13 @@ class World(SimpleNamespace):
         assert vm is not None
         return vm
 
+    def with_volumes(self) -> World:
+        """Have what volumes are made of: the image of their VMs, and a fabric network of the owner."""
+        kept = {"uuid": storage.IMAGE, "state": "active", "type": "zone-dataset", "os": "smartos", "requirements": {}}
+        self.imgapi.manifests[storage.IMAGE] = kept
+        self.fabric = self.napi.ensure_default_fabric(self.owner)
+        return self
+
     def act(self, vm: dict[str, Any], action: str, **params: Any) -> dict[str, Any]:
         """Run an action to its end and return its job."""
         answer = self.http.post(f"/vms/{vm['uuid']}?action={action}", json=params)
@@ -196,6 +204,7 @@ def make_world(store: Store, settings: DcSettings) -> World:
     world.cnapi = Cnapi(world)
     world.wfapi = Wfapi(world)
     world.vmapi = Vmapi(world)
+    world.volapi = Volapi(world)
     world.owner = world.mahi.admin_uuid
     world.package = world.papi.search({"name": "sample-1G"})[0]
     world.network = world.napi.networks(name="external")[0]

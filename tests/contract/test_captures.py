@@ -67,6 +67,11 @@ def test_vmapi(empty_world) -> None:
     assert Replay("vmapi", world.http, admin=world.owner).run() == 37
 
 
+def test_volapi(bare) -> None:
+    """As it was found: without packages, and before the image of its storage VMs was imported."""
+    assert Replay("volapi", bare.volapi.app.test_client()).run() == 11
+
+
 def test_wfapi() -> None:
     """A workflow service without jobs of its own, as clients find it that bring theirs."""
     store = Store(":memory:")

@@ -11,9 +11,9 @@ _RANGE = re.compile(r"(>=|[~^])?\s*v?(\d+|[x*])(?:\.(\d+|[x*]))?(?:\.(\d+|[x*]))
 Version = tuple[int, int, int]
 
 
-def choose(wanted: str) -> str | None:
-    """The newest version in a semver range such as ``~9||~8``; None when there is none."""
-    for version in reversed(VERSIONS):
+def choose(wanted: str, offered: tuple[str, ...] = VERSIONS) -> str | None:
+    """The newest of the versions offered in a semver range such as ``~9||~8``; None when there is none."""
+    for version in reversed(offered):
         if any(_fits(_split(version), part.strip()) for part in wanted.split("||")):
             return version
     return None
