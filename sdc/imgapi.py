@@ -31,6 +31,25 @@ class Imgapi(ServiceClient):
         response = self.send("POST", "/images", query=query, headers=headers, timeout=LONG_SECONDS, stream=True)
         return self.lines(response)
 
+    def push_docker_image(
+        self, uuid: str, repo_and_tag: str, record: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Push the image whose top layer this is to a registry; yield the service's messages as they come.
+
+        ``record`` is what ``create-docker-image`` told at its pull. The last message carries ``aux`` (Tag, Digest,
+        Size) in its payload, or has type ``error``. ``headers`` carries X-Registry-Auth.
+        """
+        response = self.send(
+            "POST",
+            f"/images/{uuid}/push",
+            query={"repoAndTag": repo_and_tag},
+            body=record,
+            headers=headers,
+            timeout=LONG_SECONDS,
+            stream=True,
+        )
+        return self.lines(response)
+
     def admin_import_image(self, uuid: str, manifest: dict[str, Any]) -> dict[str, Any]:
         """Create an unactivated image that keeps its uuid. 409 ImageUuidAlreadyExists when it is there."""
         query = {"action": "import", "skip_owner_check": "true"}

@@ -15,6 +15,18 @@ from datacenter.images.pace import CHUNK, breathe
 from datacenter.images.registry import Repository, raise_for_status
 
 
+def _check(response: requests.Response, *good: int) -> None:
+    """Raise RegistryError unless the status is good: ``Upload`` for a registry that is there and does not want it."""
+    try:
+        raise_for_status(response, *good)
+    except Unreachable:
+        raise
+    except RegistryError as error:
+        if error.code == "RemoteSourceError":
+            raise RegistryError("Upload", error.message) from error
+        raise
+
+
 class Blob:
     """A file on its way out, its bytes as they are. Iterating begins anew; ``sent`` is told how far it is."""
 
@@ -46,7 +58,7 @@ class Target(Repository):
         with self.ask("HEAD", f"blobs/{digest}") as response:
             if response.status_code == 404:
                 return False
-            raise_for_status(response, 200)
+            _check(response, 200)
             return True
 
     def mount(self, digest: str, source: str) -> bool:
@@ -54,7 +66,7 @@ class Target(Repository):
         query = urlencode({"mount": digest, "from": source})
         try:
             with self.ask("POST", f"blobs/uploads/?{query}") as response:
-                raise_for_status(response, 201, 202)
+                _check(response, 201, 202)
                 if response.status_code == 201:
                     return True
                 location = self.beside(response.url, response.headers.get("Location", ""))
@@ -78,13 +90,13 @@ class Target(Repository):
         """Bring in a blob that is at hand, in a single request's body."""
         location = self._begin()
         with self._finish(location, descriptor.digest, data) as response:
-            raise_for_status(response, 201)
+            _check(response, 201)
 
     def put_manifest(self, manifest: Manifest, tag: str) -> None:
         """Give a tag its manifest, byte for byte. Raises RegistryError when the registry understood another one."""
         headers = {"Content-Type": manifest.media_type}
         with self.ask("PUT", f"manifests/{tag}", headers, manifest.text.encode()) as response:
-            raise_for_status(response, 200, 201)
+            _check(response, 200, 201)
             named = response.headers.get("Docker-Content-Digest", manifest.digest)
         if named != manifest.digest:
             raise RegistryError("RemoteSourceError", f"the registry stored another manifest: {named}")
@@ -92,7 +104,7 @@ class Target(Repository):
     def _begin(self) -> str:
         """Begin an upload; return where its bytes go."""
         with self.ask("POST", "blobs/uploads/") as response:
-            raise_for_status(response, 202)
+            _check(response, 202)
             location = response.headers.get("Location")
             if not location:
                 raise RegistryError("RemoteSourceError", "the registry does not say where to upload")
@@ -102,10 +114,10 @@ class Target(Repository):
         location = self._begin()
         headers = {"Content-Type": "application/octet-stream"}
         with self.ask("PATCH", location, headers, blob) as response:
-            raise_for_status(response, 202, 204)
+            _check(response, 202, 204)
             location = self.beside(location, response.headers.get("Location", location))
         with self._finish(location, descriptor.digest, b"") as response:
-            raise_for_status(response, 201, 204)
+            _check(response, 201, 204)
 
     def _finish(self, location: str, digest: str, data: bytes) -> requests.Response:
         joint = "&" if "?" in location else "?"

@@ -1,4 +1,4 @@
-"""Images: pull, load, import, list, look at, name, remove."""
+"""Images: pull, push, load, import, list, look at, name, remove."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
 from gateway.errors import InvalidParameter
-from translators.images import importing, listing, load, naming, prune, pull, removal, view
+from translators.images import importing, listing, load, naming, prune, pull, push, removal, view
 from translators.images.lookup import find_image
 
 images = Resource("images")
@@ -54,6 +54,12 @@ def image_inspect(call: Call) -> Reply:
 @images.handles("image.history")
 def image_history(call: Call) -> Reply:
     return Reply(body=view.history(find_image(call, call.target["name"])))
+
+
+@images.handles("image.push")
+def image_push(call: Call) -> Reply:
+    items = push.push(call, call.target["name"], call.arg("tag"), call.arg("platform"))
+    return StreamReply(items=items, end=CRLF)
 
 
 @images.handles("image.tag")

@@ -6,6 +6,7 @@ access control to image content, so every question carries the owner.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 
 from gateway.state.database import Database, Row
+from grammars import imageconfig
 
 _COLUMNS = "owner_uuid, config_digest, image_uuid, manifest_digest, manifest_str, size, created, image"
 
@@ -48,6 +50,8 @@ class ImageRecord:
     """Epoch seconds at which the record was made."""
     config: dict[str, Any]
     """The image's config document: ``config``, ``rootfs``, ``history``, ``architecture`` ..."""
+    config_str: str = ""
+    """That document's text, where it is known: as it came, its digest is ``config_digest``."""
     tags: tuple[str, ...] = ()
     """``repo:tag`` names, sorted."""
     digests: tuple[str, ...] = ()
@@ -58,6 +62,14 @@ class ImageRecord:
         """The manifest's layer descriptors, base first: ``digest``, ``size`` (bytes), ``mediaType``."""
         layers: list[dict[str, Any]] = msgspec.json.decode(self.manifest_str).get("layers", [])
         return layers
+
+    @cached_property
+    def config_bytes(self) -> bytes | None:
+        """The config as its digest is of it; None when only a document is known whose form can't be told."""
+        text = self.config_str.encode()
+        if f"sha256:{hashlib.sha256(text).hexdigest()}" == self.config_digest:
+            return text
+        return imageconfig.exact(self.config, self.config_digest)
 
 
 class ImageRecords:
@@ -70,7 +82,7 @@ class ImageRecords:
 
     def put(self, record: ImageRecord) -> None:
         """Insert or replace an image; its names are left as they are."""
-        image = msgspec.json.encode(record.config).decode()
+        image = record.config_str or msgspec.json.encode(record.config).decode()
         self._db.execute(
             f"INSERT OR REPLACE INTO images ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant
             (
@@ -95,6 +107,13 @@ class ImageRecords:
         self._db.execute(
             "INSERT OR REPLACE INTO image_digests VALUES (?, ?, ?, ?)", (owner_uuid, repo, digest, config_digest)
         )
+
+    def tags(self, owner_uuid: str, repo: str) -> list[str]:
+        """The tags of a repository, sorted."""
+        rows = self._db.query(
+            "SELECT tag FROM image_tags WHERE owner_uuid = ? AND repo = ? ORDER BY tag", (owner_uuid, repo)
+        )
+        return [row["tag"] for row in rows]
 
     def untag(self, owner_uuid: str, repo: str, tag: str) -> None:
         self._db.execute(
@@ -194,6 +213,7 @@ def _record(row: Row, tags: Iterable[str], digests: Iterable[str]) -> ImageRecor
         size=row["size"],
         created=row["created"],
         config=msgspec.json.decode(row["image"]),
+        config_str=row["image"],
         tags=tuple(tags),
         digests=tuple(digests),
     )

@@ -61,6 +61,7 @@ def store_image(call: Call, config: bytes, layers: list[BroughtLayer]) -> ImageR
         size=sum(layer.size for layer in layers),
         created=time.time(),
         config=document,
+        config_str=config.decode(),
     )
     call.state.images.put(record)
     return call.state.images.get(record.owner_uuid, digest) or record

@@ -14,9 +14,8 @@ from gateway.state.image_records import ImageRecord
 from translators.events.recorder import tell_image
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
+from translators.images.messages import Message, failure
 from translators.images.spool import Slice, Spool
-
-Message = dict[str, Any]
 
 _MOST_CONFIG = 8 * 1024 * 1024
 
@@ -39,13 +38,9 @@ def _loading(call: Call, spool: Spool, *, quiet: bool) -> Iterator[Message]:
                 for entry in _entries(archive):
                     yield from _load_one(call, archive, spool.file, entry, quiet=quiet)
         except tarfile.TarError as error:
-            yield _failure(f"Error processing tar file: {error}")
+            yield failure(f"Error processing tar file: {error}")
         except DockerError as error:
-            yield _failure(error.message)
-
-
-def _failure(message: str) -> Message:
-    return {"errorDetail": {"message": message}, "error": message}
+            yield failure(error.message)
 
 
 def _entries(archive: tarfile.TarFile) -> list[dict[str, Any]]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import time
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
-
-import msgspec
 
 from gateway.call import Call
 from gateway.errors import DockerError, InternalError, InvalidParameter, NotFound, NotImplementedHere
@@ -18,10 +13,10 @@ from gateway.state.image_records import ImageRecord
 from grammars.references import Reference, is_digest
 from translators.errors import speaking_docker
 from translators.events.recorder import tell_image
+from translators.images.credentials import registry_headers
 from translators.images.lookup import forget, parse_reference
+from translators.images.messages import Message, failure
 from translators.platforms import check_platform
-
-Message = dict[str, Any]
 
 _STATUS = {
     "Uncompressing layer": "Extracting",
@@ -47,7 +42,7 @@ def pull(call: Call, image: str, tag: str, platform: str) -> Iterator[Message]:
             reference.canonical_name,
             tag=None if reference.digest else reference.tag,
             digest=reference.digest,
-            headers=_registry_headers(call),
+            headers=registry_headers(call),
         )
         held: list[Message] = []
         for message in messages:
@@ -92,7 +87,7 @@ def _pulling(call: Call, reference: Reference, held: list[Message], rest: Iterat
         record = keep(call, reference, made)
         tell_image(call, record, "pull", actor_id=str(reference), name=reference.local_name)
     except DockerError as error:
-        yield {"errorDetail": {"message": error.message}, "error": error.message}
+        yield failure(error.message)
         return
     yield last
 
@@ -126,6 +121,7 @@ def keep(call: Call, reference: Reference, made: Message) -> ImageRecord:
         size=int(made["size"]),
         created=time.time(),
         config=made["image"],
+        config_str=str(made.get("config_str") or ""),
     )
     forget(record.image_uuid)
     images = call.state.images
@@ -134,23 +130,6 @@ def keep(call: Call, reference: Reference, made: Message) -> ImageRecord:
     if reference.tag and not reference.digest:
         images.tag(owner, reference.local_name, reference.tag, record.config_digest)
     return record
-
-
-def _registry_headers(call: Call) -> dict[str, str]:
-    """Docker sends URL-safe base64, IMGAPI reads the standard alphabet. Raises InvalidParameter."""
-    headers: dict[str, str] = {}
-    for name in ("x-registry-auth", "x-registry-config"):
-        given = call.headers.get(name, "")
-        if not given:
-            continue
-        try:
-            decoded = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
-            parsed = msgspec.json.decode(decoded)
-        except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-            raise InvalidParameter(f"invalid {name} header: not base64 of JSON") from error
-        if parsed:
-            headers[name] = base64.b64encode(msgspec.json.encode(parsed)).decode()
-    return headers
 
 
 def pull_error(error: Message, reference: Reference) -> DockerError:

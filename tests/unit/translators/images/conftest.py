@@ -20,12 +20,14 @@ from translators.images import lookup
 
 
 class FakeImgapi:
-    """Keeps layers as IMGAPI does; ``pulls`` is what an import-docker-image stream will say."""
+    """Keeps layers as IMGAPI does; ``pulls`` is what an import-docker-image stream will say,
+    ``pushes`` what each push will."""
 
     def __init__(self) -> None:
         self.images: dict[str, dict] = {}
         self.files: dict[str, bytes] = {}
         self.pulls: list[dict] = []
+        self.pushes: list[list[dict]] = []
         self.asked: list[dict] = []
         self.broken_upload = False
 
@@ -54,6 +56,10 @@ class FakeImgapi:
             raise SdcError("imgapi", 422, "ImageHasDependentImages", "no")
         self.get_image(uuid)
         del self.images[uuid]
+
+    def push_docker_image(self, uuid, repo_and_tag, record, headers=None):
+        self.asked.append({"uuid": uuid, "name": repo_and_tag, "record": record, "headers": dict(headers or {})})
+        return iter(self.pushes.pop(0))
 
     def import_docker_image(self, repo, *, tag=None, digest=None, headers=None):
         self.asked.append({"repo": repo, "tag": tag, "digest": digest, "headers": dict(headers or {})})
@@ -89,6 +95,11 @@ class World:
             state=self.state,
             config=TritonSettings(),
         )
+
+    def told(self, login="alice") -> list[tuple[str, str, str]]:
+        """Action, id and name of the account's events, as they came."""
+        events = [event.what for event in self.state.events.read(f"{login}-uuid", after=0)]
+        return [(what.action, what.actor_id, what.attributes["name"]) for what in events]
 
 
 @pytest.fixture
