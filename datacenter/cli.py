@@ -101,6 +101,94 @@ def keys(doors: Doors, login: str, add: Path | None, name: str | None, remove: s
 
 @main.command()
 @click.argument("login")
+@click.argument("user", required=False)
+@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="OpenSSH public key to add.")
+@click.option("--remove", is_flag=True, help="Delete USER.")
+@click.pass_obj
+def users(doors: Doors, login: str, user: str | None, key: Path | None, remove: bool) -> None:
+    """List the sub-users of the account LOGIN; with USER make it, add a key to it, or delete it."""
+    path = _within(login, "users")
+    known = [one["login"] for one in doors.ask("mahi", "GET", path)]
+    if user and remove:
+        doors.ask("mahi", "DELETE", f"{path}/{quote(user, safe='')}")
+    elif user and user not in known:
+        doors.ask("mahi", "POST", path, {"login": user, **({"key": key.read_text().strip()} if key else {})})
+    elif user and key:
+        doors.ask("mahi", "POST", f"{path}/{quote(user, safe='')}/keys", {"key": key.read_text().strip()})
+    found = doors.ask("mahi", "GET", path)
+    _table([{**one, "keys": ",".join(one["key_names"])} for one in found], "login uuid keys")
+
+
+@main.command()
+@click.argument("login")
+@click.argument("role", required=False)
+@click.option("--member", multiple=True, help="Sub-user who may act under it. May be given several times.")
+@click.option("--default", multiple=True, help="Sub-user who always acts under it.")
+@click.option("--account", multiple=True, help="Another account that always acts under it.")
+@click.option("--policy", multiple=True, help="Policy that it brings.")
+@click.option("--remove", is_flag=True, help="Delete ROLE.")
+@click.pass_obj
+def roles(
+    doors: Doors,
+    login: str,
+    role: str | None,
+    *,
+    member: tuple[str, ...],
+    default: tuple[str, ...],
+    account: tuple[str, ...],
+    policy: tuple[str, ...],
+    remove: bool,
+) -> None:
+    """List the roles of the account LOGIN; with ROLE make it, change it, or delete it.
+
+    Members or policies that are given take the place of those there were. Who is in the role `administrator` by
+    default may use Docker as the account.
+    """
+    path = _within(login, "roles")
+    members: list[Doc | str] = [*member, *({"type": "subuser", "login": name, "default": True} for name in default)]
+    members += [{"type": "account", "login": name, "default": True} for name in account]
+    given: Doc = {"members": members} if members else {}
+    if policy:
+        given["policies"] = policy
+    if role and remove:
+        doors.ask("mahi", "DELETE", f"{path}/{quote(role, safe='')}")
+    elif role:
+        known = any(one["name"] == role for one in doors.ask("mahi", "GET", path))
+        if not known:
+            doors.ask("mahi", "POST", path, {"name": role, **given})
+        elif given:
+            doors.ask("mahi", "PUT", f"{path}/{quote(role, safe='')}", given)
+    names = _names_of(doors, login)
+    found = doors.ask("mahi", "GET", path)
+    lists = ("members", "default_members", "policies")
+    _table(
+        [{**one, **{kind: ",".join(names.get(uuid, uuid) for uuid in one[kind]) for kind in lists}} for one in found],
+        "name members default_members policies",
+    )
+
+
+@main.command()
+@click.argument("login")
+@click.argument("policy", required=False)
+@click.option("--rule", multiple=True, help="One rule, e.g. `CAN getmachine AND listmachines`.")
+@click.option("--remove", is_flag=True, help="Delete POLICY.")
+@click.pass_obj
+def policies(doors: Doors, login: str, policy: str | None, rule: tuple[str, ...], remove: bool) -> None:
+    """List the policies of the account LOGIN; with POLICY make it of rules, change its rules, or delete it."""
+    path = _within(login, "policies")
+    if policy and remove:
+        doors.ask("mahi", "DELETE", f"{path}/{quote(policy, safe='')}")
+    elif policy:
+        known = any(one["name"] == policy for one in doors.ask("mahi", "GET", path))
+        if not known:
+            doors.ask("mahi", "POST", path, {"name": policy, "rules": rule})
+        elif rule:
+            doors.ask("mahi", "PUT", f"{path}/{quote(policy, safe='')}", {"rules": rule})
+    _table([{**one, "rules": "; ".join(one["rules"])} for one in doors.ask("mahi", "GET", path)], "name rules")
+
+
+@main.command()
+@click.argument("login")
 @click.option("--set", "limit", help='One limit as JSON, e.g. {"by": "ram", "value": 4096}.')
 @click.option("--clear", is_flag=True, help="Take all limits away first.")
 @click.pass_obj
@@ -163,6 +251,18 @@ def nodes(doors: Doors, server: str | None, reserved: bool | None, traits: str |
             doors.ask("cnapi", "POST", f"/servers/{known[0]['uuid']}", changes)
             known = [doors.ask("cnapi", "GET", f"/servers/{known[0]['uuid']}")]
     _table(known, "hostname uuid status reserved unreserved_ram unreserved_disk unreserved_cpu")
+
+
+def _within(login: str, kind: str) -> str:
+    return f"/embedded/accounts/{quote(login, safe='')}/{kind}"
+
+
+def _names_of(doors: Doors, login: str) -> dict[str, str]:
+    """Names by uuid of everybody and everything that a role may have."""
+    names = {one["uuid"]: one["login"] for one in doors.ask("mahi", "GET", "/embedded/accounts")}
+    names.update((one["uuid"], one["login"]) for one in doors.ask("mahi", "GET", _within(login, "users")))
+    names.update((one["uuid"], one["name"]) for one in doors.ask("mahi", "GET", _within(login, "policies")))
+    return names
 
 
 def _table(found: list[Doc], columns: str) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -41,7 +41,7 @@ class AuthenticationOptions(Options, frozen=True):
     allowed_dcs: Annotated[bool, Meta(description="Refuse accounts whose allowed_dcs lacks this data center")] = False
     refusal: Annotated[str, Meta(description="Added in parentheses to Forbidden")] = ""
     administrators: Annotated[
-        dict[str, tuple[str, ...]], Meta(description="By login: accounts whose keys also count as that account's")
+        dict[str, tuple[str, ...]], Meta(description="By login: further accounts whose keys count as that account's")
     ] = msgspec.field(default_factory=dict)
     socket_account: Annotated[str, Meta(description="Account of unix sockets; default: the top-level setting")] = ""
     socket_uids: Annotated[
@@ -56,14 +56,16 @@ class Authentication(Middleware):
     """Set ``call.account`` and ``call.principal``, on every call, from the connection's peer.
 
     TLS: the subject's CN names the account, and a key of that account must have signed the certificate; the
-    handshake has proved that the client holds the certificate's key. A sub-user (``login/subuser``) must be an
-    administrator of the account. Unix sockets are bound to one account and to a few local users.
+    handshake has proved that the client holds the certificate's key. The keys of the account's administrators
+    count as its own: of the default members of its role ``administrator``, be they sub-users or other accounts.
+    A sub-user's own name (``login/subuser``) is taken from such administrators alone. Unix sockets are bound to
+    one account and to a few local users.
 
     Accounts are cached for seconds, refusals never. What is kept for longer is only that a signature verified,
     and it is asked for only after the key was found in the account. Clients learn nothing but
     ``Unauthorized``, except what is wrong with their certificate's dates and issuer; the log has the reason.
 
-    SDC: MAHI GET /accounts, GET /users
+    SDC: MAHI GET /accounts, GET /users, GET /roles
     """
 
     name = "authentication"
@@ -137,26 +139,42 @@ class Authentication(Middleware):
         """Whose keys count: the sub-user's alone, or the account's and then those of its administrators."""
         yield info.get("user") or info["account"]
         if "user" not in info:
+            yield from self._default_administrators(call, info["account"]["login"], oldest)
             for login in self.options.administrators.get(info["account"]["login"], ()):
                 with suppress(CertificateRefused):  # named in the settings, but there is no such account
                     administrator = self._info(call, login, oldest)["account"]
                     if not _true(administrator.get("disabled")):
                         yield administrator
 
+    def _default_administrators(self, call: Call, login: str, oldest: float) -> Iterator[Mapping[str, Any]]:
+        """Sub-users and other accounts that the account's role of administrators has as default members."""
+        info = self._recent(("role", login), oldest, lambda: call.services.mahi.get_role(login, ADMINISTRATOR))
+        role = (info or {}).get("role") or {}
+        for member in (role.get("members") or {}).values():
+            if role["uuid"] in (member.get("defaultRoles") or ()) and not _true(member.get("disabled")):
+                yield member
+
     def _info(self, call: Call, name: str, oldest: float | None = None) -> AuthInfo:
         """Look an account up by login, uuid or ``login/subuser``, at most ``oldest`` seconds old."""
+        info = self._recent(name, self.options.cache_seconds if oldest is None else oldest, lambda: _fetch(call, name))
+        if info is None:
+            raise CertificateRefused(f"no account {name!r}")
+        return info
+
+    def _recent(self, key: Hashable, oldest: float, ask: Callable[[], AuthInfo]) -> AuthInfo | None:
+        """What MAHI said at most ``oldest`` seconds ago, or says now; None for what it does not know."""
         now = time.monotonic()
-        cached = self._accounts.get(name)
-        if cached and now - cached[0] < (self.options.cache_seconds if oldest is None else oldest):
+        cached = self._accounts.get(key)
+        if cached and now - cached[0] < oldest:
             return cached[1]
         try:
-            info = _fetch(call, name)
+            info = ask()
         except ServiceError as error:
-            self._accounts.drop(name)
+            self._accounts.drop(key)
             if error.status == 404:
-                raise CertificateRefused(f"no account {name!r}") from error
+                return None
             raise
-        self._accounts.put(name, (now, info))
+        self._accounts.put(key, (now, info))
         return info
 
     def _authorise(self, call: Call, account: Mapping[str, Any]) -> None:

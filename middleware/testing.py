@@ -43,6 +43,8 @@ class DataCenter:
         self.accounts: list[Document] = []
         """In MAHI's form: ``{"uuid", "login", "keys": {...}, ...}``; ``users`` likewise, with ``account``."""
         self.users: list[Document] = []
+        self.roles: list[Document] = []
+        """``{"uuid", "account", "name", "members": {uuid: member}}``."""
         self.packages: list[Document] = []
         self.vms: list[Document] = []
         self.images: list[Document] = []
@@ -55,6 +57,7 @@ class DataCenter:
                 get_account=lambda login: self._info(login=login),
                 get_account_by_uuid=lambda uuid: self._info(uuid=uuid),
                 get_user_by_login=self._user,
+                get_role=self._role,
             ),
             papi=_Client(
                 self,
@@ -77,6 +80,13 @@ class DataCenter:
         info = self._info(login=account)
         user = _only("mahi", self.users, account=info["account"]["uuid"], login=login)
         return {**info, "user": dict(user), "roles": user.get("role_objects", {})}
+
+    def _role(self, account: str, name: str) -> Document:
+        info = self._info(login=account)
+        for role in self.roles:
+            if (role["account"], role["name"]) == (info["account"]["uuid"], name):
+                return {**info, "role": role}
+        return info
 
     def _packages(self, ldap_filter: str | None = None, **attributes: Any) -> list[Document]:
         """Understands the filters that the built-in members send: one conjunction of simple terms."""

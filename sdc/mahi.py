@@ -28,5 +28,13 @@ class Mahi(ServiceClient):
 
     def get_user_by_login(self, account: str, login: str) -> AuthInfo:
         """A sub-user, by its account's login and its own; 404 UserDoesNotExist."""
-        info: AuthInfo = self.get("/users", query={"account": account, "login": login})
+        info: AuthInfo = self.get("/users", query={"account": account, "login": login, "fallback": "false"})
+        return info
+
+    def get_role(self, account: str, name: str) -> AuthInfo:
+        """An account with one of its roles: ``role.members`` by uuid, each with ``keys`` and ``defaultRoles``.
+
+        Members are sub-users and other accounts. There is no ``role`` when the account has none of that name.
+        """
+        info: AuthInfo = self.get("/roles", query={"account": account, "role": name})
         return info

@@ -106,6 +106,42 @@ def test_strangers_are_refused(chain, der):
         call(chain, der=der)
 
 
+def ops(world, *, default):
+    """Another account, whose key is OTHER, in the role of jill's administrators."""
+    line = OTHER.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    world.mahi.create_account("ops", ssh_public_key=line)
+    member = {"type": "account", "login": "ops", "default": default}
+    return world.mahi.roles.create(world.mahi.require("jill"), {"name": "administrator", "members": [member]})
+
+
+@pytest.mark.parametrize("subject", ["jill", "ops"])
+def test_the_keys_of_default_administrators_open_the_account(chain, world, jill, subject):
+    role = ops(world, default=True)
+    call(chain, der=certificate(subject, OTHER, OTHER))
+    assert chain.call.account.login == subject
+    world.mahi.roles.delete(role)
+    if subject == "jill":
+        with pytest.raises(Unauthorized):
+            call(chain, der=certificate(subject, OTHER, OTHER))
+
+
+def test_an_administrator_by_request_alone_does_not(chain, world, jill):
+    ops(world, default=False)
+    with pytest.raises(Unauthorized):
+        call(chain, der=certificate("jill", OTHER, OTHER))
+
+
+def test_a_sub_user_who_is_a_default_administrator_comes_by_either_name(chain, world, jill):
+    line = OTHER.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    world.mahi.users.create(jill, "robot", ssh_public_key=line)
+    world.mahi.roles.create(jill, {"name": "administrator", "default_members": ["robot"]})
+    for subject in ("jill", "jill/robot"):
+        call(chain, der=certificate(subject, OTHER, OTHER))
+        assert chain.call.account.login == "jill"
+    with pytest.raises(Unauthorized):
+        call(chain, der=certificate("jill/robot", MINE, MINE))
+
+
 def test_a_removed_key_is_refused(chain, world):
     call(chain)
     world.mahi.remove_key("jill", "laptop")

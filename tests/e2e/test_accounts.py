@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import ssl
 import subprocess
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 
 from gateway.local.instance import ROOT
 from tests.e2e.conftest import Docker, wait_for
+from tests.unit.middleware.certs import certificate
 
 pytestmark = pytest.mark.docker
 
@@ -38,6 +42,35 @@ def test_a_removed_key_stops_working(running):
     for fingerprint in keys:
         running.http("mahi", f"/embedded/accounts/carol/keys/{fingerprint}", "DELETE")
     done = wait_for(lambda: (r := carol("ps")).returncode != 0 and r, seconds=20)
+    assert b"Unauthorized" in done.stderr
+
+
+def administrator(running, login):
+    """Docker as the account ``login``, by a certificate of the account ops' own key; ops' containers are its own."""
+    running.account("ops")
+    key = load_ssh_private_key((running.instance.folder / "ops-key").read_bytes(), None)
+    certs = running.instance.folder / f"ops-as-{login}"
+    certs.mkdir()
+    der = certificate(login, key, key)
+    (certs / "cert.pem").write_bytes(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM))
+    (certs / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    shutil.copy(running.instance.folder / "certs" / "ca.pem", certs)
+    return Docker(running.instance.docker_url, certs)
+
+
+def test_the_key_of_a_default_administrator_opens_the_account(running):
+    gina, ops = running.account("gina"), administrator(running, "gina")
+    assert b"Unauthorized" in ops("ps").stderr
+    door = "/embedded/accounts/gina/roles"
+    member = {"type": "account", "login": "ops", "default": True}
+    running.http("mahi", door, "POST", {"name": "administrator", "members": [member]})
+    wait_for(lambda: ops("ps").returncode == 0, seconds=20)
+    tar = running.instance.folder / "gina.tar"
+    subprocess.run(["sh", str(ROOT / "tools/busybox-image.sh"), str(tar)], check=True)
+    gina.ok("import", str(tar), "ginas")
+    assert ops.ok("images", "--format", "{{.Repository}}") == "ginas"
+    running.http("mahi", f"{door}/administrator", "DELETE")
+    done = wait_for(lambda: (r := ops("ps")).returncode != 0 and r, seconds=20)
     assert b"Unauthorized" in done.stderr
 
 

@@ -66,7 +66,7 @@ def _key(mahi: Mahi, account: Account | None, credentials: signature.Credentials
         return None
     holder = account
     if credentials.user is not None:
-        holder = mahi.user(account["uuid"], credentials.user) or {}
+        holder = mahi.users.find(account["uuid"], credentials.user) or {}
     fingerprint = holder.get("key_names", {}).get(credentials.key, credentials.key)
     pem: str | None = holder.get("keys", {}).get(fingerprint)
     return pem

@@ -114,7 +114,7 @@ def _further_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
     """Sub-users can be seen; of roles, policies and volumes this data center has none."""
 
     def users(account: Account) -> list[dict[str, Any]]:
-        known = cloudapi.dc.mahi.users(account["uuid"])
+        known = cloudapi.dc.mahi.users.of(account["uuid"])
         return [{"id": user["uuid"], "login": user["login"], "email": f"{user['login']}@localhost"} for user in known]
 
     def user(account: Account, name: str) -> Response:

@@ -10,6 +10,8 @@ from typing import Any
 from datacenter.restify import RestError
 
 LOGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9_.@-]{1,31}")
+EMAIL = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*")
+NAME = re.compile(r"[^\s,/][^,/\x00-\x1f]{0,254}")
 
 
 def _flag(value: Any) -> bool:
@@ -39,13 +41,27 @@ def _limit_texts(value: Any) -> bool:
         return False
 
 
-SETTABLE: dict[str, Callable[[Any], bool]] = {
-    "email": _text,
+def _email(value: Any) -> bool:
+    return isinstance(value, str) and bool(EMAIL.fullmatch(value))
+
+
+PERSONAL: dict[str, Callable[[Any], bool]] = {
+    "email": _email,
     "company": _text,
     "cn": _text,
     "sn": _text,
     "givenname": _text,
     "phone": _text,
+    "address": _text,
+    "postalcode": _text,
+    "city": _text,
+    "state": _text,
+    "country": _text,
+}
+"""What accounts and sub-users may say of themselves."""
+
+SETTABLE: dict[str, Callable[[Any], bool]] = {
+    **PERSONAL,
     "approved_for_provisioning": _flag,
     "triton_cns_enabled": _flag,
     "disabled": _flag,
@@ -64,12 +80,28 @@ def check_login(login: Any) -> str:
     return login
 
 
+def check_name(name: Any) -> str:
+    """Return the name of a role or policy when it is one. Raises 409 InvalidArgument."""
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name == "true":
+        raise RestError(409, "InvalidArgument", "name must be at most 255 characters other than ',' and '/'")
+    return name
+
+
 def check(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes when all may be set; None takes one away. Raises 409 InvalidArgument."""
+    """Return an account's attributes when all may be set; None takes one away. Raises 409 InvalidArgument."""
+    return _check(attributes, SETTABLE, "an account")
+
+
+def check_personal(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return a sub-user's attributes when all may be set; None takes one away. Raises 409 InvalidArgument."""
+    return _check(attributes, PERSONAL, "a user")
+
+
+def _check(attributes: dict[str, Any], known: dict[str, Callable[[Any], bool]], whose: str) -> dict[str, Any]:
     for name, value in attributes.items():
-        accepts = SETTABLE.get(name)
+        accepts = known.get(name)
         if accepts is None:
-            raise RestError(409, "InvalidArgument", f"an account has no attribute {name}")
+            raise RestError(409, "InvalidArgument", f"{whose} has no attribute {name}")
         if value is not None and not accepts(value):
             raise RestError(409, "InvalidArgument", f"{name} is invalid")
     return attributes

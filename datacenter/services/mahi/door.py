@@ -9,7 +9,13 @@ no UFDS, so these routes stand beside MAHI's, on loopback like every admin servi
 - ``PUT /embedded/accounts/:login`` ``{attributes}``: null takes an attribute away
 - ``POST /embedded/accounts/:login/keys`` ``{key, name?}``: adds a key, or replaces the one of that name
 - ``DELETE /embedded/accounts/:login/keys/:name-or-fingerprint``
-- ``POST /embedded/accounts/:login/users`` ``{login, key?}``
+- ``GET`` and ``POST /embedded/accounts/:login/users`` ``{login, key?, ...attributes}``: sub-users
+- ``PUT`` and ``DELETE /embedded/accounts/:login/users/:user``; ``POST .../users/:user/keys``,
+  ``DELETE .../users/:user/keys/:name-or-fingerprint``
+- ``GET`` and ``POST /embedded/accounts/:login/policies`` ``{name, rules, description?}``
+- ``GET`` and ``POST /embedded/accounts/:login/roles`` ``{name, members?, default_members?, policies?}``: members are
+  logins of sub-users, or ``{"type": "account", "login", "default"?}``
+- ``PUT`` and ``DELETE`` of ``.../policies/:name`` and ``.../roles/:name``
 """
 
 from __future__ import annotations
@@ -23,6 +29,10 @@ from datacenter.services.mahi.attributes import check, check_login
 
 if TYPE_CHECKING:
     from datacenter.services.mahi.model import Mahi
+
+
+_ROLE = ("name", "members", "default_members", "policies")
+_POLICY = ("name", "rules", "description")
 
 
 def add_routes(app: Flask, mahi: Mahi) -> None:
@@ -59,10 +69,94 @@ def add_routes(app: Flask, mahi: Mahi) -> None:
         mahi.remove_key(login, name)
         return reply(None, 204)
 
-    @app.post("/embedded/accounts/<login>/users")
+    _add_users(app, mahi)
+    _add_roles(app, mahi)
+
+
+def _add_users(app: Flask, mahi: Mahi) -> None:
+    path = "/embedded/accounts/<login>/users"
+
+    def user(login: str, name: str) -> dict[str, Any]:
+        return mahi.users.require(mahi.require(login)["uuid"], name)
+
+    @app.get(path)
+    def list_users(login: str) -> Response:
+        return reply(mahi.users.of(mahi.require(login)["uuid"]))
+
+    @app.post(path)
     def create_user(login: str) -> Response:
         given = _object()
-        return reply(mahi.create_user(login, given.get("login", ""), ssh_public_key=_text(given.get("key"))), 201)
+        name, key = check_login(given.pop("login", None)), _text(given.pop("key", None))
+        return reply(mahi.users.create(mahi.require(login), name, ssh_public_key=key, **given), 201)
+
+    @app.put(f"{path}/<name>")
+    def update_user(login: str, name: str) -> Response:
+        return reply(mahi.users.update(user(login, name), **_object()))
+
+    @app.delete(f"{path}/<name>")
+    def delete_user(login: str, name: str) -> Response:
+        mahi.users.delete(user(login, name))
+        return reply(None, 204)
+
+    @app.post(f"{path}/<name>/keys")
+    def add_user_key(login: str, name: str) -> Response:
+        given = _object()
+        added = mahi.users.add_key(user(login, name), _text(given.get("key")) or "", _text(given.get("name")))
+        return reply(added, 201)
+
+    @app.delete(f"{path}/<name>/keys/<path:key>")
+    def remove_user_key(login: str, name: str, key: str) -> Response:
+        mahi.users.remove_key(user(login, name), key)
+        return reply(None, 204)
+
+
+def _add_roles(app: Flask, mahi: Mahi) -> None:
+    roles, policies = "/embedded/accounts/<login>/roles", "/embedded/accounts/<login>/policies"
+
+    @app.get(roles)
+    def list_roles(login: str) -> Response:
+        return reply(mahi.roles.of(mahi.require(login)["uuid"]))
+
+    @app.post(roles)
+    def create_role(login: str) -> Response:
+        return reply(mahi.roles.create(mahi.require(login), _only(_ROLE)), 201)
+
+    @app.put(f"{roles}/<name>")
+    def update_role(login: str, name: str) -> Response:
+        account = mahi.require(login)
+        return reply(mahi.roles.update(account, mahi.roles.require(account["uuid"], name), _only(_ROLE)))
+
+    @app.delete(f"{roles}/<name>")
+    def delete_role(login: str, name: str) -> Response:
+        mahi.roles.delete(mahi.roles.require(mahi.require(login)["uuid"], name))
+        return reply(None, 204)
+
+    @app.get(policies)
+    def list_policies(login: str) -> Response:
+        return reply(mahi.policies.of(mahi.require(login)["uuid"]))
+
+    @app.post(policies)
+    def create_policy(login: str) -> Response:
+        given = {"name": None, "rules": None, **_only(_POLICY)}
+        return reply(mahi.policies.create(mahi.require(login)["uuid"], **given), 201)
+
+    @app.put(f"{policies}/<name>")
+    def update_policy(login: str, name: str) -> Response:
+        policy = mahi.policies.require(mahi.require(login)["uuid"], name)
+        return reply(mahi.policies.update(policy, **_only(_POLICY)))
+
+    @app.delete(f"{policies}/<name>")
+    def delete_policy(login: str, name: str) -> Response:
+        mahi.policies.delete(mahi.policies.require(mahi.require(login)["uuid"], name))
+        return reply(None, 204)
+
+
+def _only(allowed: tuple[str, ...]) -> dict[str, Any]:
+    given = _object()
+    unknown = given.keys() - set(allowed)
+    if unknown:
+        raise RestError(409, "InvalidArgument", f"unknown: {', '.join(sorted(unknown))}")
+    return given
 
 
 def _object() -> dict[str, Any]:

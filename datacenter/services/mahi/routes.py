@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, request
 
 from datacenter.restify import RestError, params, reply, service, truthy
+from datacenter.services.mahi.views import account_view, auth_info, members, role_view
 
 if TYPE_CHECKING:
     from datacenter.services.mahi.model import Account, Mahi
-
-_EXTRAS = ("disabled", "tenant", "allowed_dcs", "limits", "email")
-"""Attributes a real MAHI keeps to itself or leaves to UFDS; served when set."""
 
 
 def make_app(mahi: Mahi) -> Flask:
@@ -24,33 +22,35 @@ def make_app(mahi: Mahi) -> Flask:
 
     @app.get("/accounts")
     def account_by_login() -> Response:
-        return reply(auth_info(_account(mahi, _needed("login"))))
+        return reply(auth_info(mahi, _account(mahi, _needed("login", "account"))))
 
     @app.get("/accounts/<uuid>")
     def account_by_uuid(uuid: str) -> Response:
         account = mahi.account(uuid)
         if account is None or account["uuid"] != uuid:
-            raise _missing("AccountIdDoesNotExist", uuid)
-        return reply(auth_info(account))
+            raise _missing_id(mahi, uuid, "account")
+        return reply(auth_info(mahi, account))
 
     @app.get("/users")
     def user_by_login() -> Response:
-        fallback = truthy(request.args.get("fallback"))
-        return reply(_user_info(mahi, _needed("account"), _needed("login"), fallback=fallback))
+        return reply(_user_info(mahi, _account(mahi, _needed("account")), _needed("login", "user")))
 
     @app.get("/users/<uuid>")
     def user_by_uuid(uuid: str) -> Response:
-        user = mahi.user_by_uuid(uuid)
+        user = mahi.users.get(uuid)
         if user is None:
-            raise _missing("UserIdDoesNotExist", uuid)
-        return reply(auth_info(mahi.require(user["account"]), user))
+            raise _missing_id(mahi, uuid, "user")
+        return reply(auth_info(mahi, mahi.require(user["account"]), user))
 
     @app.get("/roles")
-    def roles() -> Response:
+    def role_members() -> Response:
+        """A role with everybody in it; of a role that is not there MAHI says no word."""
         account = _account(mahi, _needed("account"))
-        if role := request.args.get("role"):
-            raise _missing("RoleDoesNotExist", role)
-        return reply(auth_info(account))
+        role = mahi.roles.find(account["uuid"], request.args.get("role") or request.args.get("name") or "")
+        info: dict[str, Any] = {"roles": {}, "account": account_view(mahi, account)}
+        if role is not None:
+            info["role"] = {**role_view(role), "members": members(mahi, role)}
+        return reply(info)
 
     _add_directory(app, mahi)
     _add_old_forms(app, mahi)
@@ -79,17 +79,17 @@ def _add_directory(app: Flask, mahi: Mahi) -> None:
 def _add_old_forms(app: Flask, mahi: Mahi) -> None:
     @app.get("/account/<login>")
     def old_account(login: str) -> Response:
-        return reply(auth_info(_account(mahi, login)))
+        return reply({"roles": {}, "account": account_view(mahi, _account(mahi, login))})
 
     @app.get("/user/<account>/<user>")
     def old_user(account: str, user: str) -> Response:
-        return reply(_user_info(mahi, account, user, fallback=False))
+        return reply(_user_info(mahi, _account(mahi, account), user))
 
     @app.post("/getUuid")
     def get_uuid() -> Response:
         bag = params()
-        if "account" not in bag:
-            raise RestError(400, "BadRequest", "account is required")
+        if not bag.get("account"):
+            raise _required("account")
         return reply(_uuids(mahi, str(bag["account"]), bag.get("type"), _texts(bag.get("names"))))
 
     @app.post("/getName")
@@ -97,71 +97,73 @@ def _add_old_forms(app: Flask, mahi: Mahi) -> None:
         return reply(_names(mahi, _texts(params().get("uuids"))))
 
 
-def auth_info(account: Account, user: Account | None = None) -> dict[str, Any]:
-    """The document that authenticators work with. Flags that UFDS holds as text stay text."""
-    groups = account.get("groups", [])
-    shown: dict[str, Any] = {
-        "type": "account",
-        "uuid": account["uuid"],
-        "login": account["login"],
-        "groups": groups,
-        "approved_for_provisioning": account["approved_for_provisioning"],
-        "isOperator": "operators" in groups,
-        "keys": account["keys"],
-    }
-    if "triton_cns_enabled" in account:
-        shown["triton_cns_enabled"] = "true" if account["triton_cns_enabled"] else "false"
-    shown.update((name, account[name]) for name in _EXTRAS if name in account)
-    info: dict[str, Any] = {"roles": {}, "account": shown}
-    if user is not None:
-        info["user"] = {"type": "user", **user, "roles": [], "defaultRoles": []}
-    return info
-
-
-def _needed(name: str) -> str:
+def _needed(name: str, told: str | None = None) -> str:
     value = request.args.get(name)
     if not value:
-        raise RestError(400, "BadRequest", f"{name} is required")
+        raise _required(told or name)
     return value
 
 
-def _missing(code: str, name: str) -> RestError:
-    return RestError(404, code, f"{name} does not exist")
+def _required(name: str) -> RestError:
+    return RestError(400, "BadRequest", f'"{name}" is required')
+
+
+def _missing_id(mahi: Mahi, uuid: str, kind: str) -> RestError:
+    """Nothing has this uuid, or something of another kind."""
+    known = _known(mahi, uuid)
+    if known is not None:
+        told = f"{uuid} expected to be type {kind} but was actually type {known[0]}"
+        return RestError(400, "WrongType", told)
+    return RestError(404, f"{kind.capitalize()}IdDoesNotExist", f"{uuid} does not exist")
+
+
+def _known(mahi: Mahi, uuid: str) -> tuple[str, str] | None:
+    """The kind and name of what has a uuid."""
+    account = mahi.account(uuid)
+    if account is not None and account["uuid"] == uuid:
+        return "account", account["login"]
+    kinds = {"user": mahi.users.get(uuid), "role": mahi.roles.get(uuid), "policy": mahi.policies.get(uuid)}
+    for kind, found in kinds.items():
+        if found is not None:
+            return kind, found["login" if kind == "user" else "name"]
+    return None
 
 
 def _account(mahi: Mahi, login: str) -> Account:
     account = mahi.account(login)
     if account is None or account["login"] != login:
-        raise _missing("AccountDoesNotExist", login)
+        raise RestError(404, "AccountDoesNotExist", f"{login} does not exist")
     return account
 
 
-def _user_info(mahi: Mahi, login: str, user_login: str, *, fallback: bool) -> dict[str, Any]:
-    account = _account(mahi, login)
-    user = mahi.user(account["uuid"], user_login)
-    if user is None and not fallback:
-        raise _missing("UserDoesNotExist", user_login)
-    return auth_info(account, user)
+def _user_info(mahi: Mahi, account: Account, login: str) -> dict[str, Any]:
+    """A sub-user, or the account alone when it has none such and the caller did not ask for that to be an error."""
+    user = next((user for user in mahi.users.of(account["uuid"]) if user["login"] == login), None)
+    if user is None and not truthy(request.args.get("fallback", "true")):
+        told = f"user {login} does not exist in account {account['login']}"
+        raise RestError(404, "UserDoesNotExist", told)
+    return auth_info(mahi, account, user)
 
 
-def _uuids(mahi: Mahi, login: str, kind: str | None, names: list[str]) -> dict[str, Any]:
+def _uuids(mahi: Mahi, login: str, kind: Any, names: list[str]) -> dict[str, Any]:
     account = _account(mahi, login)
     if not names:
         return {"account": account["uuid"]}
-    if kind not in ("user", "role", "policy"):
+    kinds: dict[Any, list[dict[str, Any]]] = {
+        "user": mahi.users.of(account["uuid"]),
+        "role": mahi.roles.of(account["uuid"]),
+        "policy": mahi.policies.of(account["uuid"]),
+    }
+    if kind not in kinds:
         raise RestError(400, "WrongType", "type must be user, role or policy")
-    known = {user["login"]: user["uuid"] for user in mahi.users(account["uuid"])} if kind == "user" else {}
+    known = {found["login" if kind == "user" else "name"]: found["uuid"] for found in kinds[kind]}
     return {"account": account["uuid"], "uuids": {name: known[name] for name in names if name in known}}
 
 
 def _names(mahi: Mahi, uuids: list[str]) -> dict[str, str]:
-    found = {}
-    for uuid in uuids:
-        owner = mahi.account(uuid) or mahi.user_by_uuid(uuid)
-        if owner is None:
-            raise _missing("ObjectDoesNotExist", uuid)
-        found[uuid] = owner["login"]
-    return found
+    """The names behind uuids; what nothing is known of is left out."""
+    found = {uuid: _known(mahi, uuid) for uuid in uuids}
+    return {uuid: known[1] for uuid, known in found.items() if known is not None}
 
 
 def _texts(value: Any) -> list[str]:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
+import re
+import shlex
 import socket
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 from gevent import subprocess as green
 
 from datacenter.center import DataCenter
+from datacenter.cli import main
 from datacenter.services.serving import Server
 from datacenter.settings import DcSettings
 from datacenter.store import Store
 from tests.contract.conftest import BookNode
 
+ROOT = Path(__file__).parents[3]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfK4Yw3fH7Nn3Rrs0mYjz3rNQ6v0jVh6m4J2Yc8WbT laptop"
 
 
@@ -46,7 +52,9 @@ def datacenter(tmp_path):
 
     def run(*args: str, fails: bool = False) -> str:
         argv = [sys.executable, "-m", "datacenter", "--settings", str(path), *args]
-        done = green.run(argv, capture_output=True, timeout=60)
+        done = green.run(
+            argv, capture_output=True, timeout=60, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
         assert bool(done.returncode) == fails, done.stderr.decode()
         return (done.stderr if fails else done.stdout).decode()
 
@@ -68,6 +76,42 @@ def test_accounts_and_keys(datacenter, tmp_path):
     datacenter("keys", "jdoe", "--add", str(key), "--name", "desk")
     assert "desk" in datacenter("keys", "jdoe")
     assert "nobody does not exist" in datacenter("keys", "nobody", fails=True)
+
+
+def test_users_policies_and_roles(datacenter, tmp_path):
+    (tmp_path / "id.pub").write_text(KEY)
+    datacenter("accounts", "jdoe", "--approved")
+    datacenter("accounts", "ops", "--approved")
+    datacenter("users", "jdoe", "alice")
+    assert "laptop" in datacenter("users", "jdoe", "alice", "--key", "id.pub")
+    assert "laptop" in datacenter("users", "jdoe", "robot", "--key", "id.pub")
+    assert "CAN getmachine" in datacenter("policies", "jdoe", "look", "--rule", "CAN getmachine")
+    assert "CAN listmachines" in datacenter("policies", "jdoe", "look", "--rule", "CAN listmachines")
+    assert "expected CAN" in datacenter("policies", "jdoe", "bad", "--rule", "may read", fails=True)
+    datacenter("roles", "jdoe", "dev", "--member", "alice", "--default", "robot", "--policy", "look")
+    (dev,) = json.loads(datacenter("--json", "roles", "jdoe"))
+    assert (dev["members"], dev["default_members"], dev["policies"]) == ("alice,robot", "robot", "look")
+    datacenter("roles", "jdoe", "administrator", "--account", "ops")
+    assert [role["default_members"] for role in json.loads(datacenter("--json", "roles", "jdoe"))] == ["robot", "ops"]
+    assert "nobody" in datacenter("roles", "jdoe", "dev", "--member", "nobody", fails=True)
+    datacenter("roles", "jdoe", "dev", "--member", "robot")
+    assert "robot" not in datacenter("users", "jdoe", "robot", "--remove")
+    assert json.loads(datacenter("--json", "roles", "jdoe"))[0]["members"] == ""
+    assert "look" not in datacenter("policies", "jdoe", "look", "--remove")
+    assert "dev" not in datacenter("roles", "jdoe", "dev", "--remove")
+
+
+def test_the_examples_of_the_guide_work_as_they_stand(datacenter, tmp_path):
+    (tmp_path / "bob.pub").write_text(KEY)
+    guide = (ROOT / "docs/datacenter.md").read_text()
+    examples = re.findall(r"^datacenter (.*)$", guide, re.MULTILINE)
+    (node,) = json.loads(datacenter("--json", "nodes"))
+    tried = set()
+    for example in examples:
+        args = shlex.split(example.replace("emb-cn0", node["hostname"]), comments=True)
+        datacenter(*args)
+        tried.add(next(arg for arg in args if not arg.startswith("-")))
+    assert tried == main.commands.keys()
 
 
 def test_limits(datacenter):

@@ -99,7 +99,7 @@ def test_a_disabled_account_is_kept_out(dc, jdoe):
 
 
 def test_sub_users_have_no_role_that_lets_them_in(dc, jdoe):
-    dc.mahi.create_user("jdoe", "alice", ssh_public_key=public_line(PRIVATE["ed25519-sha512"]))
+    dc.mahi.users.create(dc.mahi.require("jdoe"), "alice", ssh_public_key=public_line(PRIVATE["ed25519-sha512"]))
     alice = Caller(dc, login="other", algorithm="ed25519-sha512")
     for form in ("users", "user"):
         alice.key_id = f"/jdoe/{form}/alice/keys/{dc.mahi.account('other')['key_names']['laptop']}"

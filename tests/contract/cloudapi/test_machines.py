@@ -195,7 +195,7 @@ def test_fabrics(jdoe):
 
 
 def test_users_roles_and_volumes(dc, jdoe):
-    user = dc.mahi.create_user("jdoe", "alice")
+    user = dc.mahi.users.create(dc.mahi.require("jdoe"), "alice")
     assert [known["login"] for known in jdoe.get("/jdoe/users").json] == ["alice"]
     assert jdoe.get("/jdoe/users/alice").json["id"] == user["uuid"]
     for nothing in ("roles", "policies", "volumes", "volumesizes"):

@@ -77,35 +77,50 @@ def public_line_of(pem):
         ("/account/nope", (404, "AccountDoesNotExist", "nope does not exist")),
         (f"/accounts/{ABSENT}", (404, "AccountIdDoesNotExist", f"{ABSENT} does not exist")),
         ("/accounts/jdoe", (404, "AccountIdDoesNotExist", "jdoe does not exist")),
-        ("/accounts", (400, "BadRequest", "login is required")),
-        ("/users?account=jdoe", (400, "BadRequest", "login is required")),
-        ("/users?account=jdoe&login=nope", (404, "UserDoesNotExist", "nope does not exist")),
-        ("/user/jdoe/nope", (404, "UserDoesNotExist", "nope does not exist")),
+        ("/accounts", (400, "BadRequest", '"account" is required')),
+        ("/users?account=jdoe", (400, "BadRequest", '"user" is required')),
+        ("/users?login=alice", (400, "BadRequest", '"account" is required')),
+        ("/users?account=jdoe&login=nope&fallback=false", (404, "UserDoesNotExist", "user nope does not exist in account jdoe")),
+        ("/user/nope/alice", (404, "AccountDoesNotExist", "nope does not exist")),
         ("/users?account=nope&login=nope&fallback=true", (404, "AccountDoesNotExist", "nope does not exist")),
         (f"/users/{ABSENT}", (404, "UserIdDoesNotExist", f"{ABSENT} does not exist")),
-        ("/roles?account=jdoe&role=dev", (404, "RoleDoesNotExist", "dev does not exist")),
-        (f"/names?uuid={ABSENT}", (404, "ObjectDoesNotExist", f"{ABSENT} does not exist")),
+        ("/roles", (400, "BadRequest", '"account" is required')),
+        ("/roles?account=nope&role=dev", (404, "AccountDoesNotExist", "nope does not exist")),
+        ("/uuids", (400, "BadRequest", '"account" is required')),
+        ("/uuids?account=nope", (404, "AccountDoesNotExist", "nope does not exist")),
         ("/uuids?account=jdoe&type=colour&name=x", (400, "WrongType", "type must be user, role or policy")),
     ],
-)
+)  # fmt: skip
 def test_errors(http, jdoe, path, error):
     assert refusal(http.get(path)) == error
 
 
+def test_uuids_of_another_kind_are_a_wrong_type(dc, http, jdoe):
+    alice = dc.mahi.users.create(jdoe, "alice")
+    told = "{} expected to be type {} but was actually type {}"
+    asked = {
+        f"/accounts/{alice['uuid']}": told.format(alice["uuid"], "account", "user"),
+        f"/users/{jdoe['uuid']}": told.format(jdoe["uuid"], "user", "account"),
+    }
+    for path, message in asked.items():
+        assert refusal(http.get(path)) == (400, "WrongType", message)
+
+
 def test_sub_users(dc, http, jdoe):
-    alice = dc.mahi.create_user("jdoe", "alice", ssh_public_key=KNOWN[0])
+    alice = dc.mahi.users.create(dc.mahi.require("jdoe"), "alice", ssh_public_key=KNOWN[0])
     info = http.get("/users?account=jdoe&login=alice").json
     assert info["account"]["login"] == "jdoe"
     assert (info["user"]["type"], info["user"]["login"], info["user"]["account"]) == ("user", "alice", jdoe["uuid"])
     assert list(info["user"]["keys"]) == [KNOWN[1]]
     assert http.get(f"/users/{alice['uuid']}").json == http.get("/user/jdoe/alice").json == info
-    assert "user" not in http.get("/users?account=jdoe&login=bob&fallback=true").json
+    for path in ("/users?account=jdoe&login=bob", "/users?account=jdoe&login=bob&fallback=true", "/user/jdoe/bob"):
+        assert http.get(path).json.keys() == {"roles", "account"}  # MAHI falls back unless it is told not to
     again = http.post("/embedded/accounts/jdoe/users", json={"login": "alice"})
     assert again.status_code == 409
 
 
 def test_names_and_uuids(dc, http, jdoe):
-    alice = dc.mahi.create_user("jdoe", "alice")
+    alice = dc.mahi.users.create(dc.mahi.require("jdoe"), "alice")
     assert http.get("/uuids?account=jdoe").json == {"account": jdoe["uuid"]}
     wanted = {"account": jdoe["uuid"], "uuids": {"alice": alice["uuid"]}}
     assert http.get("/uuids?account=jdoe&type=user&name=alice&name=bob").json == wanted
@@ -114,7 +129,8 @@ def test_names_and_uuids(dc, http, jdoe):
     names = {jdoe["uuid"]: "jdoe", alice["uuid"]: "alice"}
     assert http.get(f"/names?uuid={jdoe['uuid']}&uuid={alice['uuid']}").json == names
     assert http.post("/getName", json={"uuids": list(names)}).json == names
-    assert refusal(http.post("/getUuid", json={})) == (400, "BadRequest", "account is required")
+    assert http.get(f"/names?uuid={ABSENT}&uuid={jdoe['uuid']}").json == {jdoe["uuid"]: "jdoe"}
+    assert refusal(http.post("/getUuid", json={})) == (400, "BadRequest", '"account" is required')
     assert http.get("/lookup").json[jdoe["uuid"]] == {"approved": True, "login": "jdoe"}
 
 

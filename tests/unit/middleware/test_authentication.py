@@ -225,7 +225,7 @@ def test_bad_keys_do_not_make_the_gateway_ask_without_end(clock):
     made = chain(account("jill", MINE))
     for _ in range(5):
         assert told(made, tls(certificate("jill", OTHER, OTHER))) == (401, "Unauthorized")
-    assert asked(made) == ["mahi.get_account"]
+    assert asked(made) == ["mahi.get_account", "mahi.get_role"]
 
 
 def test_a_disabled_account_is_refused_within_the_caches_age(clock):
@@ -305,6 +305,37 @@ def test_administrators_of_an_account_act_as_the_account():
 def test_other_sub_users_are_refused():
     made = subuser(role="reader")
     assert told(made, tls(certificate("jill/robot", MINE, MINE))) == (401, "Unauthorized")
+
+
+def administered(*, default=True, role="administrator", **more):
+    """Jill's account, with Tom's account as a member of one of its roles."""
+    jill = account("jill", OTHER)
+    tom = account("tom", MINE, roles=["r1"], defaultRoles=["r1"] if default else [], **more)
+    made = chain(jill, tom)
+    made.center.roles.append({"uuid": "r1", "account": jill["uuid"], "name": role, "members": {tom["uuid"]: tom}})
+    return made
+
+
+def test_keys_of_default_administrators_open_the_account():
+    made = administered()
+    made.run("container.list", peer=tls(certificate("jill", MINE, MINE)))
+    assert made.call.account.login == "jill"
+    made.run("container.list", peer=tls(certificate("jill", OTHER, OTHER)))
+    assert told(made, tls(certificate("jill", FRESH_KEY, FRESH_KEY))) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize("other", [{"default": False}, {"role": "reader"}, {"disabled": "true"}])
+def test_keys_of_other_members_do_not(other):
+    assert told(administered(**other), tls(certificate("jill", MINE, MINE))) == (401, "Unauthorized")
+
+
+def test_an_administrator_who_is_no_more_is_out_within_the_caches_age(clock):
+    made = administered()
+    peer = tls(certificate("jill", MINE, MINE))
+    made.run("container.list", peer=peer)
+    made.center.roles.clear()
+    clock.now += 10.1
+    assert told(made, peer) == (401, "Unauthorized")
 
 
 def test_administrators_that_the_operator_names():
