@@ -113,6 +113,7 @@ class Vmapi:
         except TaskError as error:
             if error.rest_code not in GONE_FROM_NODE:
                 raise
+            self._dc.volapi.needs.release(vm["uuid"])
             return self.table.put(record.destroyed(self.table.get(vm["uuid"]) or vm))
         return self.apply(vm["uuid"], answer.get("vm") or {}) or vm
 

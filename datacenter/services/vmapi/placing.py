@@ -17,6 +17,7 @@ from datacenter.services.vmapi.validation import (
     network_refs,
     refuse,
 )
+from datacenter.services.vmapi.volume_steps import asked_metadata
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -43,8 +44,8 @@ class Placing:
     def provision(self, asked: Doc, request_id: str, context: Any) -> tuple[str, str]:
         """Record a new VM and queue its job; return the uuids of both.
 
-        Raises RestError: 409 ValidationFailed, 409 NoAllocatableServersError, 422 for unknown networks, 507
-        SubnetFull.
+        Raises RestError: 409 ValidationFailed, 409 VolumesNotReachable, 409 NoAllocatableServersError, 422 for
+        unknown networks, 507 SubnetFull.
         """
         check_payload(asked)
         payload = {**asked, "uuid": asked.get("uuid") or str(uuid.uuid4())}
@@ -55,6 +56,8 @@ class Placing:
         check_image(payload, image)
         assert image is not None
         networks = self._networks(payload)
+        volumes = [volume["name"] for volume in payload.get("volumes") or ()]
+        self._dc.volapi.needs.check_reachable(payload["owner_uuid"], volumes, [net["uuid"] for _, net in networks])
         _remember_placement(payload)
         server = self._server(payload, package, image, networks)
         with self._dc.store.transaction():
@@ -63,6 +66,7 @@ class Placing:
                 vm = new_vm(payload, nics, server, payload.get("resolvers") or _resolvers(nics))
                 self._vmapi.table.put(vm)
                 job = self._job(payload, vm, request_id, context)
+                self._dc.volapi.needs.reserve(vm["owner_uuid"], volumes, vm["uuid"], job.uuid)
         if isinstance(nics, RestError):
             raise nics
         self._vmapi.jobs.launch(job)
@@ -157,8 +161,8 @@ class Placing:
 
 
 def _remember_placement(payload: Doc) -> None:
-    """Keep how the VM was to be placed in its metadata, so that a later migration can repeat it."""
-    metadata = dict(payload.get("internal_metadata") or {})
+    """Keep how the VM was to be placed in its metadata, so that a later migration can repeat it; volumes too."""
+    metadata = {**(payload.get("internal_metadata") or {}), **asked_metadata(payload)}
     for field in ("affinity", "locality"):
         if payload.get(field) is not None:
             metadata[field] = msgspec.json.encode(payload[field]).decode()

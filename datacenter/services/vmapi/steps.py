@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from datacenter.clock import iso
 from datacenter.services.vmapi import record
 from datacenter.services.vmapi.record import Vm
+from datacenter.services.vmapi.volume_steps import VolumeSteps
 from datacenter.workflow.failure import TaskError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Steps:
     def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
         self._dc = dc
         self._vmapi = vmapi
+        self.volumes = VolumeSteps(dc, vmapi)
 
     # what all jobs share
 

@@ -14,6 +14,8 @@ ALIAS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 ALIAS_MAX = 189
 HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?")
 VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+VOLUME_MODES = ("rw", "ro")
+VOLUME_TYPE = "tritonnfs"
 BRANDS = frozenset({"bhyve", "joyent", "joyent-minimal", "kvm", "lx"})
 LX_IMAGE_TYPES = frozenset({"lx-dataset", "docker", "lxd"})
 MIN_SWAP = 256
@@ -167,9 +169,24 @@ def _check_volumes(payload: Doc, problems: Problems) -> None:
             problems.invalid("filesystems", "Each needs a source and a target")
         elif not str(filesystem["target"]).startswith("/"):
             problems.invalid("filesystems", f"Target must be an absolute path: {filesystem['target']}")
-    for volume in payload.get("volumes") or ():
-        if not isinstance(volume, dict) or not VOLUME_NAME.fullmatch(str(volume.get("name", ""))):
-            problems.invalid("volumes", "Each needs a valid name")
+    if isinstance(payload.get("volumes"), list):
+        for volume in payload["volumes"]:
+            _check_volume(volume, problems)
+
+
+def _check_volume(volume: Any, problems: Problems) -> None:
+    """One of the shared volumes: its name, where it is mounted, how."""
+    if not isinstance(volume, dict):
+        problems.invalid("volumes", "Each must be an object")
+        return
+    if not isinstance(volume.get("name"), str) or not VOLUME_NAME.fullmatch(volume["name"]):
+        problems.invalid("volumes", "Each needs a valid name")
+    if not isinstance(volume.get("mountpoint"), str) or not volume["mountpoint"].startswith("/"):
+        problems.invalid("volumes", "Each needs a mountpoint that is an absolute path")
+    if volume.get("mode", "rw") not in VOLUME_MODES:
+        problems.invalid("volumes", f"Invalid mode: {volume['mode']}")
+    if volume.get("type", VOLUME_TYPE) != VOLUME_TYPE:
+        problems.invalid("volumes", f"Invalid type: {volume['type']}")
 
 
 def _is_count(value: object) -> bool:

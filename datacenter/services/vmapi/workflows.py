@@ -77,14 +77,17 @@ def _provision(steps: Steps, before: tuple[Task, ...], put: Task, release: Task,
         Task("cnapi.remove_zone", steps.remove_zone, 120),
         Task("napi.cleanup_nics", steps.release_nics, 60),
         Task("vmapi.refresh_vm_on_error", steps.mark_failed, 60),
+        Task("volapi.take_back_volumes", steps.volumes.take_back, 60),
         Task("fwapi.update", steps.update_firewall, 10),
         *tidy,
     )
     chain = (
         *before,
         Task("cnapi.clear_earlier_attempt", steps.clear_earlier_attempt, 150),
+        Task("volapi.provision_nfs_volumes", steps.volumes.provide, 3600),
         Task("cnapi.ensure_image", steps.ensure_image, 3600),
         Task("cnapi.provision_vm", steps.provision_vm, 3600),
+        Task("volapi.add_volumes_references", steps.volumes.refer, 10),
         put,
         release,
     )
@@ -120,6 +123,7 @@ def _destroy(steps: Steps, before: tuple[Task, ...], release: Task, tidy: tuple[
         *queue,
         Task("cnapi.destroy_vm", steps.destroy_vm, 180),
         Task("vmapi.mark_vm_as_destroyed", steps.mark_destroyed, 30),
+        Task("volapi.remove_volumes_references", steps.volumes.release, 10),
         Task("fwapi.update", steps.update_firewall, 10),
         release,
     )

@@ -83,11 +83,14 @@ class Needs:
         fabrics = [nic["network_uuid"] for nic in vm["nics"] if str(nic.get("nic_tag")).startswith("sdc_overlay")]
         return {"owner_uuid": vm["owner_uuid"], "name": name, "type": "tritonnfs", "networks": fabrics}
 
-    def refer(self, vm_uuid: str, volumes: Iterable[Doc]) -> None:
+    def refer(self, owner_uuid: str, names: Iterable[str], vm_uuid: str) -> None:
         """Turn a VM's reservations into uses: it was made."""
         with self._volapi.dc.store.transaction():
-            for volume in volumes:
-                self._volapi.refer(volume["uuid"], vm_uuid)
+            for name in names:
+                volume = self._volapi.named(owner_uuid, name)
+                if volume is not None:
+                    self._volapi.refer(volume["uuid"], vm_uuid)
+            self._volapi.reservations.remove_of(vm_uuid)
             for volume in self._made_for(vm_uuid):
                 self._volapi.volumes.update(volume["uuid"], made_for=None)
 
