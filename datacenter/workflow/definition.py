@@ -44,7 +44,7 @@ class Workflow:
 
     @property
     def name(self) -> str:
-        return f"{self.task}-{self.version}"
+        return f"{self.task.replace('_', '-')}-{self.version}"
 
     @property
     def uuid(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datacenter.restify import service
-from datacenter.services.cnapi.allocation import Request, choose
+from datacenter.restify import RestError, service
+from datacenter.services.cnapi.allocation import Request, choose, lacks_tags
 from datacenter.services.cnapi.routes import ServerRoutes
 from datacenter.services.cnapi.servers import Servers
 from datacenter.services.cnapi.tasks import Tasks
@@ -51,6 +51,12 @@ class Cnapi:
     def node_started(self, server_uuid: str) -> None:
         """An agent has come (back) up: let VMAPI finish what it could not do without it."""
         self._dc.vmapi.node_started(server_uuid)
+
+    def check_nic_tags(self, server_uuid: str, tags: list[list[str]]) -> None:
+        """Raise RestError when a server carries none of the nic tags that one of the networks may have."""
+        lacking = lacks_tags(self.servers.get(server_uuid), tags)
+        if lacking:
+            raise RestError(409, "Conflict", f"Server {lacking}")
 
     def task(
         self,

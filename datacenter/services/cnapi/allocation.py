@@ -62,7 +62,7 @@ def choose(servers: Servers, request: Request) -> tuple[Doc, list[Doc]]:
     )
     search.keep(
         "Servers with the networks' nic tags",
-        lambda s: _lacks_tags(s, request.nic_tags),
+        lambda s: lacks_tags(s, request.nic_tags),
         "no servers with the requested nic tags",
     )
     forced = _volumes_from(search, request)
@@ -99,7 +99,7 @@ def _by_room(search: Search, request: Request, room: dict[str, Doc], *, forced: 
             raise
 
 
-def _lacks_tags(server: Doc, requirements: list[list[str]]) -> str | None:
+def lacks_tags(server: Doc, requirements: list[list[str]]) -> str | None:
     """Why a server cannot carry the VM's nics; one tag of each requirement is enough. Fabrics are everywhere."""
     nics = server["sysinfo"].get("Network Interfaces", {})
     offered = {tag for nic in nics.values() for tag in nic.get("NIC Names", ())}

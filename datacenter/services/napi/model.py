@@ -64,6 +64,7 @@ class Napi:
         cn_uuid: str | None,
         primary: bool = False,
         ip: str | None = None,
+        mac: str | None = None,
     ) -> Nic:
         """Give a VM a nic with an address on a network or pool. Raises 422, 507 SubnetFull."""
         return self.nics.create(
@@ -75,6 +76,7 @@ class Napi:
                 "cn_uuid": cn_uuid,
                 "primary": primary,
                 "ip": ip,
+                "mac": mac,
             }
         )
 

@@ -98,7 +98,7 @@ class Nics:
     def create(self, given: dict[str, Any]) -> Nic:
         """Make a nic; with a ``network_uuid`` (of a network or pool) it gets an address. Raises 422, 507."""
         problems = _check(given)
-        mac = read_mac(str(given["mac"])) if given.get("mac") else self._new_mac()
+        mac = read_mac(str(given["mac"])) if given.get("mac") else self.new_mac()
         if not _MAC.fullmatch(mac):
             problems.append(invalid("mac", "invalid MAC address"))
         elif mac in self._nics:
@@ -151,6 +151,19 @@ class Nics:
         with self._napi.dc.store.transaction():
             for mac in tuple(self._by_owner.get(belongs_to_uuid, ())):
                 self.delete(mac)
+
+    def new_mac(self) -> str:
+        """A MAC that no nic has."""
+        while True:
+            mac = f"{_OUI}:{secrets.token_bytes(3).hex(':')}"
+            if mac not in self._nics:
+                return mac
+
+    def set_state(self, belongs_to_uuid: str, state: str) -> None:
+        """Note that a VM's nics are ``running`` or ``stopped``, as net-agent does on a real server."""
+        for nic in self._documents(belongs_to_uuid):
+            if nic["state"] != state:
+                self._nics.update(nic["mac"], state=state)
 
     def _documents(self, belongs_to_uuid: str) -> list[Nic]:
         found = (self._nics.get(mac) for mac in self._by_owner.get(belongs_to_uuid, ()))
@@ -236,12 +249,6 @@ class Nics:
         if "cn_uuid" in nic:
             view["cn_uuid"] = nic["cn_uuid"]
         return view
-
-    def _new_mac(self) -> str:
-        while True:
-            mac = f"{_OUI}:{secrets.token_bytes(3).hex(':')}"
-            if mac not in self._nics:
-                return mac
 
 
 def read_mac(text: str) -> str:

@@ -10,11 +10,14 @@ from datacenter.restify import service
 from datacenter.services.vmapi import record
 from datacenter.services.vmapi.actions import Actions
 from datacenter.services.vmapi.changefeed import Changefeed
+from datacenter.services.vmapi.doomed import Doomed
 from datacenter.services.vmapi.feed_routes import FeedRoutes
 from datacenter.services.vmapi.feed_socket import FeedSocket
 from datacenter.services.vmapi.job_polls import JobPolls
 from datacenter.services.vmapi.job_routes import JobRoutes
 from datacenter.services.vmapi.metadata_routes import MetadataRoutes
+from datacenter.services.vmapi.nic_steps import NicSteps
+from datacenter.services.vmapi.nic_workflows import nic_workflows
 from datacenter.services.vmapi.placing import Placing
 from datacenter.services.vmapi.record import NOT_ON_NODES, Vm
 from datacenter.services.vmapi.routes import VmRoutes
@@ -40,10 +43,12 @@ class Vmapi:
         self.table = VmTable(dc.store)
         self.changefeed = Changefeed()
         self.table.watch(self.changefeed.vm_changed)
-        self._doomed = dc.store.bucket("doomed_vms")
         self._names: set[tuple[str, str]] = set()
         self.jobs = dc.wfapi.engine
-        self.jobs.define(workflows(Steps(dc, self)))
+        self.doomed = Doomed(dc.store, self.table, self.jobs)
+        steps = Steps(dc, self)
+        self.jobs.define(workflows(steps))
+        self.jobs.define(nic_workflows(steps, NicSteps(dc, self, steps)))
         self.placing = Placing(dc, self)
         self.actions = Actions(dc, self)
         self.app = service(NAME, SERVER)
@@ -79,13 +84,7 @@ class Vmapi:
 
     def node_started(self, server_uuid: str) -> None:
         """Remove what could not be removed while the node was away."""
-        for doomed in self._doomed.find(server_uuid=server_uuid):
-            self.jobs.submit(
-                "destroy",
-                f"/destroy-{doomed['vm_uuid']}",
-                {"vm_uuid": doomed["vm_uuid"], "server_uuid": server_uuid, "task": "destroy"},
-            )
-            self.undoom(doomed["vm_uuid"])
+        self.doomed.node_started(server_uuid)
 
     # what routes and jobs do to VMs
 
@@ -95,7 +94,11 @@ class Vmapi:
         if vm is None:
             return None
         after = record.news(vm, dict(update))
-        return vm if after is vm else self.table.put(after)
+        if after is vm:
+            return vm
+        if after["state"] != vm["state"] and after["state"] in ("running", "stopped"):
+            self._dc.napi.nics.set_state(uuid, after["state"])
+        return self.table.put(after)
 
     def load(self, vm: Vm, request_id: str = "") -> Vm:
         """Ask the VM's node how it is, and return the record after that.
@@ -128,10 +131,3 @@ class Vmapi:
     def release_name(self, owner_uuid: str, alias: str | None) -> None:
         if alias is not None:
             self._names.discard((owner_uuid, alias))
-
-    def doom(self, vm_uuid: str, server_uuid: str) -> None:
-        """Note that a node still has to remove a VM."""
-        self._doomed.put(vm_uuid, {"vm_uuid": vm_uuid, "server_uuid": server_uuid})
-
-    def undoom(self, vm_uuid: str) -> None:
-        self._doomed.delete(vm_uuid)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import RestError, truthy
+from datacenter.services.vmapi.life_plans import life_plans
+from datacenter.services.vmapi.nic_plans import nic_plans
+from datacenter.services.vmapi.plans import Planner
 from datacenter.services.vmapi.record import SETTABLE, Vm
-from datacenter.services.vmapi.validation import NO_PACKAGE, Problems, check_metadata, check_types, refuse
-from datacenter.services.vmapi.workflows import METADATA, is_idempotent, stop_job_timeout
+from datacenter.services.vmapi.validation import NO_PACKAGE, Problems, check_types, refuse
+from datacenter.services.vmapi.workflows import METADATA
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -16,25 +19,7 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 
-KNOWN = (
-    "start",
-    "stop",
-    "kill",
-    "reboot",
-    "reprovision",
-    "update",
-    "add_nics",
-    "update_nics",
-    "remove_nics",
-    "create_snapshot",
-    "rollback_snapshot",
-    "delete_snapshot",
-    "pause",
-    "unpause",
-)
-"""Those of a real VMAPI, and two that it lacks, for nodes that advertise ``pause``."""
-OFFERED = frozenset({"start", "stop", "kill", "reboot", "update", "pause", "unpause"})
-SIGNAL_NUMBERS = frozenset({*range(7), *range(8, 32), 37})
+UNOFFERED = frozenset({"reprovision", "create_snapshot", "rollback_snapshot", "delete_snapshot"})
 CONTEXT = ("uuid", "action", "owner_uuid", "sync", "origin", "creator_uuid", "idempotent", "context")
 RESIZE = ("cpu_cap", "max_lwps", "max_physical_memory", "max_swap", "zfs_io_priority")
 UPDATABLE = SETTABLE - {"server_uuid", "image_uuid", "nics", "filesystems", "owner_uuid"}
@@ -47,34 +32,25 @@ class Actions:
     def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
         self._dc = dc
         self._vmapi = vmapi
+        self._plans: dict[str, Planner] = {**life_plans(vmapi.jobs), **nic_plans(dc.napi.nics.new_mac)}
+        """What may be done to a VM, beside updates: all that a real VMAPI can do to a container, and pauses."""
 
     def act(self, vm: Vm, asked: Doc, request_id: str) -> Job:
         """Queue the action that ``asked`` names. Raises RestError for what can't be done."""
         action = asked.get("action")
         if not action:
             raise refuse("action", "MissingParameter", "Must specify action")
-        if action not in KNOWN:
-            raise refuse("action", "Invalid", f"Invalid action: {action}")
-        if action not in OFFERED:
+        if action in UNOFFERED:
             raise RestError(501, "NotImplemented", f"this data center offers no action {action}")
+        planner = self._plans.get(action)
+        if planner is None and action != "update":
+            raise refuse("action", "Invalid", f"Invalid action: {action}")
         if vm["state"] == "provisioning" or not vm.get("server_uuid"):
             raise RestError(409, "UnallocatedVM", "VM is not allocated to a server yet")
-        if action == "update":
+        if planner is None:
             return self.update(vm, {key: asked[key] for key in asked.keys() - set(CONTEXT)}, asked, request_id)
-        params: Doc = {}
-        if action == "kill" and "signal" in asked:
-            params["signal"] = _signal(asked["signal"])
-        if action in {"stop", "reboot"} and asked.get("timeout") is not None:
-            params["timeout"] = _timeout(asked["timeout"])
-        if action in {"start", "reboot"} and asked.get("update") is not None:
-            params["update"] = _boot_update(asked["update"])
-        if is_idempotent(asked):
-            params["idempotent"] = True
-        workflow = self._vmapi.jobs.workflow(action)
-        assert workflow is not None
-        slow = action in {"stop", "reboot"}
-        timeout = stop_job_timeout(params, workflow.timeout) if slow else None
-        return self._submit(action, vm, {**params, "current_state": vm["state"]}, asked, request_id, timeout=timeout)
+        plan = planner(vm, asked)
+        return self._submit(plan.workflow, vm, plan.params, asked, request_id, timeout=plan.timeout)
 
     def destroy(self, vm: Vm, asked: Doc, request_id: str) -> Job:
         """Queue the destruction of a VM, running or not."""
@@ -124,15 +100,15 @@ class Actions:
         timeout: int | None = None,
     ) -> Job:
         full = {
-            **params,
             "task": task,
+            **params,
             "vm_uuid": vm["uuid"],
             "owner_uuid": vm["owner_uuid"],
             "server_uuid": vm["server_uuid"],
             "x-request-id": request_id,
         }
         full |= {field: asked[field] for field in ("context", "origin", "creator_uuid") if asked.get(field)}
-        return self._vmapi.jobs.submit(task, f"/{task}-{vm['uuid']}", full, timeout)
+        return self._vmapi.jobs.submit(task, f"/{task.replace('_', '-')}-{vm['uuid']}", full, timeout)
 
     def _resize(self, vm: Vm, payload: Doc) -> None:
         """Fill in what a new package, or ``ram`` alone, says about sizes."""
@@ -169,33 +145,3 @@ def _replacing(kind: str, before: Doc, after: Doc) -> Doc:
         f"remove_{kind}": [key for key in before if key not in after],
     }
     return {key: value for key, value in changes.items() if value}
-
-
-def _signal(signal: Any) -> str | int:
-    """A signal by name, with or without SIG, or by number."""
-    if isinstance(signal, int) and not isinstance(signal, bool):
-        if signal in SIGNAL_NUMBERS:
-            return signal
-    elif isinstance(signal, str) and signal.isalnum():
-        if not signal.isdecimal():
-            return signal.upper()
-        if int(signal) in SIGNAL_NUMBERS:
-            return int(signal)
-    raise refuse("signal", "Invalid", f"Invalid signal: {signal}")
-
-
-def _timeout(timeout: Any) -> int:
-    try:
-        return int(timeout)
-    except (TypeError, ValueError) as error:
-        raise refuse("timeout", "Invalid", f"Invalid timeout: {timeout}") from error
-
-
-def _boot_update(update: Any) -> Doc:
-    """What may be changed in the moment of starting: internal metadata alone."""
-    if not isinstance(update, dict) or update.keys() - {"set_internal_metadata"}:
-        raise refuse("update", "Invalid", "Only set_internal_metadata may be given")
-    problems = Problems()
-    check_metadata("update", update.get("set_internal_metadata", {}), problems)
-    problems.check()
-    return update

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from datacenter.restify import RestError
+from datacenter.services.vmapi.networks import find_network, nic_tags, read_networks
+from datacenter.services.vmapi.nics import resolvers_of, vm_nic
 from datacenter.services.vmapi.record import Vm, new_vm
 from datacenter.services.vmapi.validation import (
     NO_PACKAGE,
     Problems,
     check_image,
     check_payload,
-    network_refs,
     refuse,
 )
 from datacenter.services.vmapi.volume_steps import asked_metadata
@@ -63,7 +64,7 @@ class Placing:
         with self._dc.store.transaction():
             nics = self._nics(payload, networks, server["uuid"])
             if isinstance(nics, list):
-                vm = new_vm(payload, nics, server, payload.get("resolvers") or _resolvers(nics))
+                vm = new_vm(payload, nics, server, payload.get("resolvers") or resolvers_of(nics))
                 self._vmapi.table.put(vm)
                 job = self._job(payload, vm, request_id, context)
                 self._dc.volapi.needs.reserve(vm["owner_uuid"], volumes, vm["uuid"], job.uuid)
@@ -101,26 +102,15 @@ class Placing:
 
     def _networks(self, payload: Doc) -> list[tuple[Doc, Doc]]:
         """Each network asked for, with what NAPI knows about it. The first is primary unless another one is."""
-        refs = network_refs(payload["networks"])
+        refs = read_networks(payload["networks"])
         if not any(ref.get("primary") for ref in refs):
             refs[0]["primary"] = True
-        return [(ref, self._network(ref, payload["owner_uuid"])) for ref in refs]
-
-    def _network(self, ref: Doc, owner_uuid: str) -> Doc:
-        if ref["uuid"] is None:
-            named = [net for net in self._dc.napi.networks(provisionable_by=owner_uuid) if net["name"] == ref["name"]]
-            if named:
-                return named[0]
-            raise RestError(409, "UnprocessableEntity", f"No such Network or Pool with name: {ref['name']}")
-        network = self._dc.napi.network(ref["uuid"]) or self._dc.napi.pool(ref["uuid"])
-        if network is None:
-            raise RestError(409, "UnprocessableEntity", f"No such Network or Pool with UUID: {ref['uuid']}")
-        return network
+        return [(ref, find_network(self._dc.napi, ref, payload["owner_uuid"])) for ref in refs]
 
     def _server(self, payload: Doc, package: Doc | None, image: Doc, networks: list[tuple[Doc, Doc]]) -> Doc:
         if payload.get("server_uuid"):
             return self._dc.cnapi.servers.get(payload["server_uuid"])
-        tags = [_nic_tags(network) for _, network in networks]
+        tags = [nic_tags(network) for _, network in networks]
         return self._dc.cnapi.allocate(payload, package, image, tags)
 
     def _nics(self, payload: Doc, networks: list[tuple[Doc, Doc]], server_uuid: str) -> list[Doc] | RestError:
@@ -139,7 +129,7 @@ class Placing:
                     primary=ref.get("primary", False),
                     ip=ref.get("ip"),
                 )
-                nics.append({**nic, "interface": f"net{number}"})
+                nics.append(vm_nic(nic, f"net{number}"))
         except RestError as refusal:
             self._dc.napi.release_nics(payload["uuid"])
             return refusal
@@ -167,14 +157,3 @@ def _remember_placement(payload: Doc) -> None:
         if payload.get(field) is not None:
             metadata[field] = msgspec.json.encode(payload[field]).decode()
     payload["internal_metadata"] = metadata
-
-
-def _nic_tags(network: Doc) -> list[str]:
-    """The tags of which a server must carry one for this network; a pool has several."""
-    return list(network.get("nic_tags_present") or [network["nic_tag"]])
-
-
-def _resolvers(nics: list[Doc]) -> list[str]:
-    """The resolvers of the nics' networks, the primary one's first, none twice."""
-    ordered = sorted(nics, key=lambda nic: not nic.get("primary"))
-    return list(dict.fromkeys(resolver for nic in ordered for resolver in nic.get("resolvers") or ()))

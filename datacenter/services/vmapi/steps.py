@@ -159,9 +159,9 @@ class Steps:
     def remove_zone(self, job: Job) -> str:
         """Remove whatever the node has made; noted for later when the node is away."""
         vm_uuid = job.vm_uuid
-        self._vmapi.doom(vm_uuid, self._server(job))
+        self._vmapi.doomed.doom(vm_uuid, self._server(job))
         self._dc.cnapi.task(self._server(job), "machine_destroy", {"uuid": vm_uuid}, timeout=120)
-        self._vmapi.undoom(vm_uuid)
+        self._vmapi.doomed.undoom(vm_uuid)
         return "Zone removed"
 
     # destroy

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from datacenter.restify import RestError, is_uuid
+from datacenter.services.vmapi.networks import read_networks
 
 Doc = dict[str, Any]
 
@@ -66,10 +67,11 @@ def check_payload(payload: Doc) -> None:
     check_types(payload, problems)
     if payload.get("brand") is not None and payload["brand"] not in BRANDS:
         problems.invalid("brand", f"Must be one of: {', '.join(sorted(BRANDS))}")
-    if isinstance(payload.get("networks"), list):
-        _check_networks(payload["networks"], problems)
-    elif payload.get("networks"):
-        problems.invalid("networks", "Must be an array")
+    if payload.get("networks"):
+        try:
+            read_networks(payload["networks"])
+        except ValueError as error:
+            problems.invalid("networks", str(error))
     _check_volumes(payload, problems)
     problems.check()
 
@@ -116,25 +118,6 @@ def check_metadata(field: str, metadata: Any, problems: Problems) -> None:
             problems.invalid(field, f"Forbidden {field} key: {key}")
 
 
-def network_refs(networks: list[Any]) -> list[Doc]:
-    """A payload's networks as ``{uuid | name, primary?, ip?}``, whichever of the forms they came in."""
-    refs = []
-    for network in networks:
-        if isinstance(network, str):
-            refs.append({"uuid": network})
-            continue
-        ref: Doc = {"uuid": network.get("uuid") or network.get("ipv4_uuid")}
-        if network.get("name"):
-            ref["name"] = network["name"]
-        if network.get("primary") is True:
-            ref["primary"] = True
-        addresses = network.get("ipv4_ips") or ([network["ip"]] if network.get("ip") else [])
-        if addresses:
-            ref["ip"] = addresses[0]
-        refs.append(ref)
-    return refs
-
-
 def check_image(payload: Doc, image: Doc | None) -> None:
     """Refuse an image that is unknown, not active, or none for this brand."""
     if image is None:
@@ -146,21 +129,6 @@ def check_image(payload: Doc, image: Doc | None) -> None:
             raise refuse("image_uuid", "Invalid", f"Image type {image.get('type')} is none for brand lx")
         if not payload.get("kernel_version") and not (image.get("tags") or {}).get("kernel_version"):
             raise refuse("kernel_version", "MissingParameter", "kernel_version is needed for brand lx")
-
-
-def _check_networks(networks: list[Any], problems: Problems) -> None:
-    for network in networks:
-        if not isinstance(network, (str, dict)):
-            problems.invalid("networks", "Must be an array of UUIDs or objects")
-            return
-    refs = network_refs(networks)
-    for ref in refs:
-        if ref["uuid"] is None and "name" not in ref:
-            problems.invalid("networks", "A network needs a uuid or a name")
-        elif ref["uuid"] is not None and not is_uuid(ref["uuid"]):
-            problems.invalid("networks", f"Invalid UUID: {ref['uuid']}")
-    if sum(1 for ref in refs if ref.get("primary")) > 1:
-        problems.invalid("networks", "Only one network may be primary")
 
 
 def _check_volumes(payload: Doc, problems: Problems) -> None:
