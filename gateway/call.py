@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from gateway.versions import ApiVersion
 
@@ -104,6 +104,8 @@ class HijackReply(Reply):
 
     session: Callable[[Duplex], None]
     content_type: str = "application/vnd.docker.raw-stream"
+    websocket: Literal["text", "binary"] | None = None
+    """Speak WebSocket on the connection, writing messages of this kind."""
 
 
 @dataclass(slots=True, kw_only=True)

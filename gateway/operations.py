@@ -27,6 +27,8 @@ class Operation:
     """Changes something: refused in read-only mode."""
     provisions: bool = False
     """Needs an account that is approved for provisioning."""
+    websocket: bool = False
+    """Asked for with ``Upgrade: websocket``."""
     refusal: str = ""
     status: int = 501
 
@@ -94,7 +96,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("container.pause", "/containers/{id}/pause"),
     _post("container.unpause", "/containers/{id}/unpause"),
     _post("container.attach", "/containers/{id}/attach"),
-    _read("container.attach.websocket", "/containers/{id}/attach/ws"),
+    _read("container.attach.websocket", "/containers/{id}/attach/ws", websocket=True),
     Operation("container.wait", "POST", "/containers/{id}/wait", changes=False),
     _delete("container.remove", "/containers/{id}"),
     _delete("container.link.remove", "/containers/{id}/{alias}"),

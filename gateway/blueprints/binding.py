@@ -28,6 +28,7 @@ from gateway.wire.ndjson import encode_json
 from gateway.wire.peer import peer_of
 from gateway.wire.spawn import spawn
 from gateway.wire.watch import watched, watching
+from gateway.wire.websocket import WebSocketResponse
 from sdc import DataCenterClients
 
 MAX_JSON = 16 * 1024 * 1024
@@ -82,13 +83,15 @@ class Resource:
             blueprint = Blueprint(name, __name__, url_prefix=prefix or None)
             for operation, view in self._rules:
                 rule = operation.path.replace("{", "<name:").replace("}", ">")
-                blueprint.add_url_rule(
-                    rule,
-                    endpoint=operation.name.replace(".", "-"),
-                    view_func=view,
-                    methods=[operation.method],
-                    provide_automatic_options=False,
-                )
+                for websocket in {False, operation.websocket}:  # a plain request is to be told what it lacks
+                    blueprint.add_url_rule(
+                        rule,
+                        endpoint=operation.name.replace(".", "-"),
+                        view_func=view,
+                        methods=[operation.method],
+                        provide_automatic_options=False,
+                        websocket=websocket,
+                    )
             app.register_blueprint(blueprint)
 
 
@@ -157,6 +160,8 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
         def run(stream: Duplex) -> None:
             session(pipeline.open_stream(call, stream))
 
+        if reply.websocket:
+            return WebSocketResponse(run, reply.headers, binary=reply.websocket == "binary")
         return HijackResponse(run, reply.content_type, reply.headers)
     if isinstance(reply, StreamReply):
         chunks = reply.items

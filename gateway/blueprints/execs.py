@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply
+from gateway.errors import InvalidParameter
+from gateway.wire import websocket
 from translators.containers import attach, logs
 from translators.containers import execs as use
 
@@ -34,6 +36,14 @@ def exec_resize(call: Call) -> Reply:
 @execs.handles("container.attach")
 def container_attach(call: Call) -> Reply:
     return attach.attach(call, call.target["id"])
+
+
+@execs.handles("container.attach.websocket")
+def container_attach_websocket(call: Call) -> Reply:
+    problem = websocket.refusal(call.headers)
+    if problem:
+        raise InvalidParameter(problem)
+    return attach.attach_websocket(call, call.target["id"])
 
 
 @execs.handles("container.logs")

@@ -119,7 +119,7 @@ class HijackResponse(Response):
         sock, early = take_connection(environ)
         stream = HijackedStream(sock, early)
         try:
-            stream.write(self._head(upgrade="HTTP_UPGRADE" in environ))
+            self._greet(stream, environ)
             with until_hung_up(sock, unless=stream.is_read):
                 self._handler(stream)
         except (ConnectionError, TimeoutError) as error:
@@ -129,8 +129,9 @@ class HijackResponse(Response):
             self.close()
         return ALREADY_HANDLED  # type: ignore[no-any-return]
 
-    def _head(self, *, upgrade: bool) -> bytes:
-        if upgrade:
+    def _greet(self, stream: HijackedStream, environ: Mapping[str, Any]) -> None:
+        """Send the head, after which the connection is the stream's."""
+        if "HTTP_UPGRADE" in environ:
             lines = [
                 "HTTP/1.1 101 UPGRADED",
                 f"Content-Type: {self.content_type}",
@@ -139,5 +140,9 @@ class HijackResponse(Response):
             ]
         else:
             lines = ["HTTP/1.1 200 OK", f"Content-Type: {RAW_STREAM}"]
-        lines += [f"{name}: {value}" for name, value in self.headers if name.lower() not in _OWN_HEADERS]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+        lines += [f"{name}: {value}" for name, value in self.own_headers()]
+        stream.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+
+    def own_headers(self) -> list[tuple[str, str]]:
+        """Headers set on the response by anybody, without those of the hijack itself."""
+        return [(name, value) for name, value in self.headers if name.lower() not in _OWN_HEADERS]

@@ -14,6 +14,7 @@ from gateway.wire.ndjson import encode_json
 from gateway.wire.peer import peer_of
 from gateway.wire.relay import pump
 from gateway.wire.watch import watched
+from gateway.wire.websocket import WebSocketResponse
 
 app = Flask("live", static_folder=None)
 left: list[str] = []
@@ -191,6 +192,11 @@ def hijack(name: str) -> Response:
     if request.args.get("read"):
         request.get_data()
     return HijackResponse(SESSIONS[name], "application/vnd.docker.multiplexed-stream", {"X-Extra": "1"})
+
+
+@app.route("/ws/<name>", websocket=True)
+def over_websocket(name: str) -> Response:
+    return WebSocketResponse(SESSIONS[name], {"X-Extra": "1"}, binary="text" not in request.args)
 
 
 @app.route("/v<version>/containers/create", methods=["POST"])

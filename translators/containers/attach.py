@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gateway.call import Call, Duplex, HijackReply
@@ -18,6 +19,7 @@ from translators.errors import speaking_docker
 from translators.events.recorder import tell
 
 Vm = dict[str, Any]
+STREAMS = ("stdin", "stdout", "stderr")
 _SETTLE_SECONDS = 15.0
 
 
@@ -31,8 +33,28 @@ def attach(call: Call, ref: str) -> HijackReply:
     Docker: POST /containers/{id}/attach   SDC: CNAPI docker-exec AttachConsole
     """
     vm = find_container(call, ref)
+    session = _session(call, vm, {name: call.flag(name) for name in STREAMS}, framed=not is_tty(vm))
+    kind = "raw" if is_tty(vm) or call.version < (1, 42) else "multiplexed"
+    return HijackReply(session=session, content_type=f"application/vnd.docker.{kind}-stream")
+
+
+def attach_websocket(call: Call, ref: str) -> HijackReply:
+    """Join a client to a container over a WebSocket, stdout and stderr in one stream without headers.
+
+    Until API 1.41 all three streams are attached whatever is asked, and until 1.27 output comes as text.
+
+    Docker: GET /containers/{id}/attach/ws (moby daemon/server/router/container)   SDC: CNAPI docker-exec AttachConsole
+    """
+    vm = find_container(call, ref)
+    streams = {name: call.version < (1, 42) or call.flag(name) for name in STREAMS}
+    session = _session(call, vm, streams, framed=False)
+    return HijackReply(session=session, websocket="text" if call.version < (1, 28) else "binary")
+
+
+def _session(call: Call, vm: Vm, streams: dict[str, bool], *, framed: bool) -> Callable[[Duplex], None]:
+    """Check that the VM can be attached to, and return what joins a client to it."""
     keys = detach_keys.parse(call.arg("detachKeys"))
-    stdin = call.flag("stdin") and bool(vm.get("internal_metadata", {}).get("docker:open_stdin", False))
+    stdin = streams["stdin"] and bool(vm.get("internal_metadata", {}).get("docker:open_stdin", False))
     if status(vm) in {"paused", "restarting"}:
         refuse_unless_up(vm, docker_id(vm), "attach")
     if not vm.get("server_uuid"):
@@ -42,8 +64,8 @@ def attach(call: Call, ref: str) -> HijackReply:
         "Cmd": ["AttachConsole"],
         "AttachConsole": True,
         "AttachStdin": stdin,
-        "AttachStdout": call.flag("stdout"),
-        "AttachStderr": call.flag("stderr"),
+        "AttachStdout": streams["stdout"],
+        "AttachStderr": streams["stderr"],
         "Tty": tty,
         "Logs": call.flag("logs"),
         "Stream": call.flag("stream"),
@@ -58,12 +80,11 @@ def attach(call: Call, ref: str) -> HijackReply:
         if joined is None:
             return
         with console_sizes.attached(vm["uuid"], joined):
-            join(call, client, joined, tty=tty, stdin=stdin, stdin_once=stdin_once(vm), keys=keys)
+            join(call, client, joined, tty=tty, framed=framed, stdin=stdin, stdin_once=stdin_once(vm), keys=keys)
         if not early:
             _settle(call, vm, joined)
 
-    kind = "raw" if tty or call.version < (1, 42) else "multiplexed"
-    return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")
+    return run
 
 
 def _settle(call: Call, vm: Vm, console: Console) -> None:

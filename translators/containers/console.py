@@ -30,16 +30,26 @@ def open_console(call: Call, vm: Vm, command: dict[str, Any], *, tty: bool) -> C
 
 
 def join(
-    call: Call, client: Duplex, console: Console, *, tty: bool, stdin: bool, stdin_once: bool, keys: bytes
+    call: Call,
+    client: Duplex,
+    console: Console,
+    *,
+    tty: bool,
+    framed: bool,
+    stdin: bool,
+    stdin_once: bool,
+    keys: bytes,
 ) -> None:
     """Copy until the process ends or the client leaves; then the console is closed, the client is not.
+
+    ``framed`` keeps the headers that tell stdout from stderr.
 
     The client's half-close ends the process's stdin, save with a tty or when stdin is to stay open for the next
     client: then it ends the session, as with dockerd, and the process goes on.
     """
     reader = call.spawn(_pump_stdin, client, console, tty=tty, stdin_once=stdin_once, keys=keys) if stdin else None
     try:
-        for chunk in console.output(framed=not tty):
+        for chunk in console.output(framed=framed):
             client.write(chunk)
     except OSError:
         pass  # the client left: the process is none of its business any more

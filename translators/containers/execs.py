@@ -129,7 +129,17 @@ def _reply(call: Call, session: ExecSession, vm: Vm, console: Console) -> Hijack
     def run(client: Duplex) -> None:
         try:
             keys = detach_keys.parse(config["DetachKeys"])
-            join(call, client, console, tty=config["Tty"], stdin=config["AttachStdin"], stdin_once=True, keys=keys)
+            tty = config["Tty"]
+            join(
+                call,
+                client,
+                console,
+                tty=tty,
+                framed=not tty,
+                stdin=config["AttachStdin"],
+                stdin_once=True,
+                keys=keys,
+            )
         finally:
             if console.ended is not None:
                 exec_ends.note(call, session, vm, ended_code(console))
