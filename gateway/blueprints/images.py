@@ -1,4 +1,4 @@
-"""Images: pull, push, load, import, list, look at, name, remove."""
+"""Images: pull, push, load, save, import, list, look at, name, remove."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import BinaryIO, cast
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
-from gateway.errors import InvalidParameter
-from translators.images import importing, listing, load, naming, prune, pull, push, removal, view
+from gateway.errors import InvalidParameter, NotImplementedHere
+from translators.images import importing, listing, load, naming, prune, pull, push, removal, save, view
 from translators.images.lookup import find_image
+from translators.platforms import check_platforms
 
 images = Resource("images")
 
 CRLF = b"\r\n"
+TAR = "application/x-tar"
 
 
 @images.handles("image.list")
@@ -46,13 +48,25 @@ def image_load(call: Call) -> Reply:
     return StreamReply(items=load.load(call, cast("BinaryIO", call.upload), quiet=call.flag("quiet")), end=CRLF)
 
 
+@images.handles("image.save")
+def image_save(call: Call) -> Reply:
+    return StreamReply(items=save.save(call, [call.target["name"]]), json=False, content_type=TAR)
+
+
+@images.handles("image.save.many")
+def image_save_many(call: Call) -> Reply:
+    return StreamReply(items=save.save(call, call.query.get("names", [])), json=False, content_type=TAR)
+
+
 @images.handles("image.inspect")
 def image_inspect(call: Call) -> Reply:
+    check_platforms(call.query.get("platform", []))
     return Reply(body=view.inspect(find_image(call, call.target["name"]), call.version))
 
 
 @images.handles("image.history")
 def image_history(call: Call) -> Reply:
+    check_platforms(call.query.get("platform", []))
     return Reply(body=view.history(find_image(call, call.target["name"])))
 
 
@@ -70,6 +84,8 @@ def image_tag(call: Call) -> Reply:
 
 @images.handles("image.remove")
 def image_remove(call: Call) -> Reply:
+    if any(call.query.get("platforms", [])):
+        raise NotImplementedHere("an image of this data center has one platform: remove the image")
     return Reply(body=removal.remove(call, call.target["name"], force=call.flag("force")))
 
 

@@ -59,7 +59,7 @@ def _store(call: Call, upload: BinaryIO, message: str, config: dict[str, Any]) -
             "os": "linux",
             "rootfs": {"type": "layers", "diff_ids": [spool.digest]},
         }
-        layer = BroughtLayer(digest=spool.digest, size=spool.size, open=spool.reopen)
+        layer = BroughtLayer(digest=spool.digest, diff_id=spool.digest, compression="none", pieces=spool.pieces())
         return store_image(call, msgspec.json.encode(document), [layer])
 
 
@@ -68,6 +68,6 @@ def _check_archive(spool: Spool) -> None:
     if not spool.size:
         return
     try:
-        tarfile.open(fileobj=spool.reopen(), mode="r:").close()
+        tarfile.open(fileobj=spool.file, mode="r:").close()
     except tarfile.TarError as error:
         raise InvalidParameter(f"Error processing tar file: {error}") from error

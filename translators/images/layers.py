@@ -5,13 +5,12 @@ Facts: docker-on-triton 7.1 (chain uuids), 7.12.2 (import, file, activate), App.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -20,24 +19,33 @@ from gateway.state.image_records import ImageRecord
 from grammars.dockerids import layer_uuids, short
 from sdc.errors import SdcError
 from translators.errors import speaking_docker
+from translators.images.blobs import DOCKER_CONFIG, DOCKER_MANIFEST, sha256
+from translators.images.spool import Pieces
 
-_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
-_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 _LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+_SUFFIXES = {"none": "", "gzip": ".gzip", "zstd": ".zstd"}
 _ADMIN_OWNER = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroughtLayer:
-    """An uncompressed layer: its digest is its diff id. ``open`` gives it from its first byte."""
+    """A layer at hand. ``digest`` is that of its bytes, ``diff_id`` that of what they hold: the caller has checked."""
 
     digest: str
-    size: int
-    open: Callable[[], BinaryIO]
+    diff_id: str
+    compression: str
+    """none, gzip or zstd."""
+    pieces: Pieces
+
+    @property
+    def size(self) -> int:
+        return len(self.pieces)
 
 
-def store_image(call: Call, config: bytes, layers: list[BroughtLayer]) -> ImageRecord:
+def store_image(call: Call, config: bytes, layers: list[BroughtLayer], manifest: bytes | None = None) -> ImageRecord:
     """Upload what IMGAPI does not have and write the image's row; names are the caller's.
+
+    ``manifest`` is the image's own, of just these layers; without one, one is written.
 
     Layers that are active already are not sent again. Nothing half-made stays: a layer whose upload fails is
     deleted, and the row comes last.
@@ -45,18 +53,18 @@ def store_image(call: Call, config: bytes, layers: list[BroughtLayer]) -> ImageR
     SDC: IMGAPI POST /images/:uuid?action=import, PUT /images/:uuid/file, POST /images/:uuid?action=activate
     """
     document = msgspec.json.decode(config)
-    digest = _digest(config)
+    digest = sha256(config)
     uuids = layer_uuids([layer.digest for layer in layers])
     with speaking_docker("problem storing the image's layers"):
         for number, layer in enumerate(layers):
             origin = uuids[number - 1] if number else None
             _store_layer(call, uuids[number], origin, layer, document)
-    manifest = _manifest(config, digest, layers)
+    manifest = manifest or _manifest(config, digest, layers)
     record = ImageRecord(
         owner_uuid=call.owner.uuid,
         config_digest=digest,
         image_uuid=uuids[-1],
-        manifest_digest=_digest(manifest),
+        manifest_digest=sha256(manifest),
         manifest_str=manifest.decode(),
         size=sum(layer.size for layer in layers),
         created=time.time(),
@@ -67,17 +75,16 @@ def store_image(call: Call, config: bytes, layers: list[BroughtLayer]) -> ImageR
     return call.state.images.get(record.owner_uuid, digest) or record
 
 
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
 def _manifest(config: bytes, config_digest: str, layers: list[BroughtLayer]) -> bytes:
     return msgspec.json.encode(
         {
             "schemaVersion": 2,
-            "mediaType": _MANIFEST_TYPE,
-            "config": {"mediaType": _CONFIG_TYPE, "size": len(config), "digest": config_digest},
-            "layers": [{"mediaType": _LAYER_TYPE, "size": layer.size, "digest": layer.digest} for layer in layers],
+            "mediaType": DOCKER_MANIFEST,
+            "config": {"mediaType": DOCKER_CONFIG, "size": len(config), "digest": config_digest},
+            "layers": [
+                {"mediaType": _LAYER_TYPE + _SUFFIXES[layer.compression], "size": layer.size, "digest": layer.digest}
+                for layer in layers
+            ],
         }
     )
 
@@ -94,9 +101,8 @@ def _store_layer(call: Call, uuid: str, origin: str | None, layer: BroughtLayer,
             imgapi.admin_import_image(uuid, _placeholder(uuid, origin, layer, document))
     try:
         with _unless_done("ImageAlreadyActivated", "ImageFilesImmutable"):
-            with layer.open() as file:
-                stored = imgapi.add_image_file(uuid, file, compression="none")["files"][0]
-            digests = {"digest": layer.digest, "uncompressedDigest": layer.digest}
+            stored = imgapi.add_image_file(uuid, layer.pieces, compression=layer.compression)["files"][0]
+            digests = {"digest": layer.digest, "uncompressedDigest": layer.diff_id}
             imgapi.update_image(uuid, {"files": [{**stored, **digests}]})
             imgapi.activate_image(uuid)
     except BaseException:

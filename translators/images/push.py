@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from gateway.call import Call
 from gateway.errors import DockerError, InternalError, InvalidParameter, NotFound, NotImplementedHere, Unauthorized
 from gateway.state.image_records import ImageRecord
@@ -14,10 +12,11 @@ from grammars.dockerids import short
 from grammars.references import Reference
 from translators.errors import speaking_docker
 from translators.events.recorder import tell_image
+from translators.images.blobs import config_blob
 from translators.images.credentials import registry_headers
 from translators.images.lookup import find_image, parse_reference
 from translators.images.messages import Message, failure
-from translators.platforms import check_platform
+from translators.platforms import check_platforms
 
 
 def push(call: Call, name: str, tag: str, platform: str) -> Iterator[Message]:
@@ -33,21 +32,10 @@ def push(call: Call, name: str, tag: str, platform: str) -> Iterator[Message]:
         reference = reference.with_tag(tag) if tag else reference
     except ValueError as error:
         raise InvalidParameter(str(error)) from error
-    check_platform(_spoken(platform))
+    check_platforms([platform])
     headers = registry_headers(call)
     headers.pop("x-registry-config", None)
     return _pushing(call, reference, headers)
-
-
-def _spoken(platform: str) -> str:
-    """``linux/arm64`` for the JSON object that clients send from API 1.46 on. Raises InvalidParameter."""
-    if not platform:
-        return ""
-    try:
-        asked = msgspec.json.decode(platform, type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise InvalidParameter(f"invalid platform: {platform}") from error
-    return "/".join(str(asked[key]) for key in ("os", "architecture", "variant") if asked.get(key))
 
 
 def _pushing(call: Call, reference: Reference, headers: dict[str, str]) -> Iterator[Message]:
@@ -100,12 +88,13 @@ def _push_one(call: Call, record: ImageRecord, reference: Reference, headers: di
 
 def _body(record: ImageRecord) -> dict[str, Any]:
     """The record as IMGAPI gave it, in sdc-docker's form; ``sources`` are repositories of the account's own."""
-    body = {
+    return {
         "owner_uuid": record.owner_uuid,
         "config_digest": record.config_digest,
         "created": int(record.created * 1000),
         "head": True,
         "image": record.config,
+        "config_str": config_blob(record).decode(),
         "image_uuid": record.image_uuid,
         "manifest_digest": record.manifest_digest,
         "manifest_str": record.manifest_str,
@@ -113,11 +102,6 @@ def _body(record: ImageRecord) -> dict[str, Any]:
         "dockerImageVersion": "2.2",
         "sources": [name.partition("@")[0] for name in record.digests],
     }
-    if record.config_bytes is None:
-        raise NotImplementedHere(
-            f"image {short(record.config_digest)} was stored in a form that does not keep its digest: pull it again"
-        )
-    return body | {"config_str": record.config_bytes.decode()}
 
 
 def shown_ids(record: ImageRecord) -> dict[str, str]:

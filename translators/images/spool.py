@@ -8,6 +8,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
@@ -18,6 +19,7 @@ from gateway.errors import InvalidParameter
 
 _BLOCK = 256 * 1024
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+DAMAGED = (zlib.error, zstandard.ZstdError, EOFError)
 _REFUSED = {b"BZh": "bzip2", b"\xfd7z": "xz"}
 
 
@@ -46,7 +48,7 @@ class Spool:
                 size += len(block)
                 file.write(block)
                 time.sleep(0)  # other greenlets' turn: a big layer is a lot of hashing
-        except (zlib.error, zstandard.ZstdError, EOFError) as error:
+        except DAMAGED as error:
             file.close()
             raise InvalidParameter(f"the archive is damaged: {error}") from error
         except BaseException:
@@ -55,10 +57,9 @@ class Spool:
         file.seek(0)
         return cls(file, f"sha256:{digest.hexdigest()}", size)
 
-    def reopen(self) -> BinaryIO:
-        """The content from its first byte."""
-        self.file.seek(0)
-        return self.file
+    def pieces(self) -> Pieces:
+        """The content, to be sent."""
+        return Pieces(self.file, 0, self.size)
 
     def close(self) -> None:
         self.file.close()
@@ -134,4 +135,65 @@ class Slice:
         self._file.seek(self._at)
         data = self._file.read(size)
         self._at += len(data)
+        return data
+
+
+class Pieces:
+    """A part of a file in big pieces, as often as it is iterated; its length in bytes is known beforehand."""
+
+    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+        self._file = file
+        self._offset = offset
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        part = Slice(self._file, self._offset, self._size)
+        while data := part.read(_BLOCK):
+            yield data
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a layer's bytes are: their digest, that of what they hold, and how they are compressed."""
+
+    digest: str
+    plain_digest: str
+    compression: str
+
+
+def measure(source: Source) -> Measures:
+    """Read a layer to its end, keeping nothing of it. Raises InvalidParameter when it is damaged."""
+    raw = _Hashing(source)
+    plain = hashlib.sha256()
+    try:
+        for block in _plain(raw):
+            plain.update(block)
+            time.sleep(0)
+    except DAMAGED as error:
+        raise InvalidParameter(f"the archive is damaged: {error}") from error
+    while raw.read(_BLOCK):
+        pass  # padding behind the compressed stream is part of the file
+    compression = "gzip" if raw.head.startswith(_GZIP) else "zstd" if raw.head.startswith(_ZSTD) else "none"
+    return Measures(raw.digest, f"sha256:{plain.hexdigest()}", compression)
+
+
+class _Hashing:
+    """A source that is hashed as it is read."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._sha256 = hashlib.sha256()
+        self.head = b""
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._sha256.hexdigest()}"
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._source.read(size)
+        self.head = self.head or data[:4]
+        self._sha256.update(data)
         return data

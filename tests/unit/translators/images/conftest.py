@@ -42,8 +42,13 @@ class FakeImgapi:
     def add_image_file(self, uuid, file, *, compression, **checks):
         if self.broken_upload:
             raise SdcError("imgapi", 400, "Upload", "disk full")
-        self.files[uuid] = file.read()
-        return {**self.images[uuid], "files": [{"size": len(self.files[uuid]), "compression": compression}]}
+        self.files[uuid] = b"".join(file)
+        self.images[uuid]["files"] = [{"size": len(self.files[uuid]), "compression": compression}]
+        return self.images[uuid]
+
+    def get_image_file(self, uuid):
+        data = self.files[uuid]
+        return iter([data[:3], data[3:]])
 
     def update_image(self, uuid, changes):
         self.images[uuid] |= changes
