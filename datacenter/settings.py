@@ -26,6 +26,8 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
     port_base: int = 18000
     """Service n of SERVICES listens on 127.0.0.1:port_base+1+n; node n's agent on port_base+30+n."""
     nodes: int = 1
+    simulated_nodes: int = 0
+    """Compute nodes that keep books and start no process, all in one process that listens on port_base+50."""
     node_memory_mib: int = 0
     """Capacity each node claims; 0 means the machine's memory shared out among the nodes."""
     node_disk_mib: int = 1024 * 1024
@@ -53,11 +55,15 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def places(self) -> frozenset[Place]:
         """Where the services and the nodes' agents listen, which trust whoever reaches them."""
-        ports = [*map(self.port, SERVICES), *map(self.node_port, range(self.nodes))]
+        ports = [*map(self.port, SERVICES), *map(self.node_port, range(self.nodes)), self.simulation_port]
         return frozenset(place_of(f"http://127.0.0.1:{port}") for port in ports)
 
     def node_port(self, number: int) -> int:
         return self.port_base + 30 + number
+
+    @property
+    def simulation_port(self) -> int:
+        return self.port_base + 50
 
 
 def load(path: Path) -> DcSettings:

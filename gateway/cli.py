@@ -70,7 +70,7 @@ def status() -> None:
     """Say which processes of the instance run."""
     from gateway.local import bringup
 
-    instance = _instance()
+    instance = bringup.as_told(_instance())
     missing = 0
     for process in bringup.processes(instance):
         pid = process.pid()

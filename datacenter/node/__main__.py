@@ -28,7 +28,7 @@ def main() -> int:
 
     node = Node(home)
     node.start()
-    serve(node)
+    serve(home.settings.node_port(home.number), {home.server_uuid(): node})
     return 0
 
 

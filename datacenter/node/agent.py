@@ -22,6 +22,7 @@ from datacenter.node.lifecycle import Lifecycle, node_fields
 from datacenter.node.network import Network
 from datacenter.node.news import News
 from datacenter.node.runtime import find_runtime
+from datacenter.node.sysinfo import sysinfo
 from datacenter.node.tasks import Params, Result, Task, TaskError
 from datacenter.node.zone import Zone
 
@@ -40,7 +41,7 @@ class Node:
         self.host = find_host(home)
         self.images = Layers(home)
         self.network = Network(home)
-        self.news = News(home)
+        self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home))
         self.lifecycle = Lifecycle(
             home,
             self.runtime,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 
-from datacenter.node.home import Home
 from datacenter.node.service import Service, ServiceError
-from datacenter.node.sysinfo import sysinfo
+from datacenter.settings import DcSettings
 
 HEARTBEAT = 5.0
 FIRST_RETRY, LAST_RETRY = 0.02, 1.0
@@ -18,10 +18,15 @@ GIVEN_UP = frozenset({400, 404, 409, 410, 422})
 
 
 class News:
-    """Pushes VM changes, one queue and one greenlet per VM while there is something to say."""
+    """Pushes VM changes, one queue and one greenlet per VM while there is something to say.
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    ``sysinfo`` is asked for what the node announces of itself.
+    """
+
+    def __init__(self, settings: DcSettings, server_uuid: str, sysinfo: Callable[[], dict[str, Any]]) -> None:
+        self._settings = settings
+        self._server_uuid = server_uuid
+        self._sysinfo = sysinfo
         self._queues: dict[str, deque[dict[str, Any]]] = {}
         self._idle: list[Service] = []
 
@@ -36,19 +41,24 @@ class News:
 
     def _send(self, uuid: str) -> None:
         queue = self._queues[uuid]
-        service = self._idle.pop() if self._idle else Service(self._home.settings.url("vmapi"))
+        service = self._idle.pop() if self._idle else Service(self._settings.url("vmapi"))
         while queue:
             _until_heard(service, "PUT", f"/vms/{uuid}", queue[0])
             queue.popleft()
         del self._queues[uuid]
         self._idle.append(service)
 
+    def push_all(self, fields_of: Mapping[str, dict[str, Any]]) -> None:
+        """Tell of many VMs in one message, and return when it was heard."""
+        if fields_of:
+            _until_heard(Service(self._settings.url("vmapi")), "PUT", "/vms", {"vms": fields_of})
+
     def live(self) -> None:
         """Announce the node, then send heartbeats. Announce again when CNAPI has forgotten it. Never returns."""
-        service = Service(self._home.settings.url("cnapi"))
-        path = f"/servers/{self._home.server_uuid()}"
+        service = Service(self._settings.url("cnapi"))
+        path = f"/servers/{self._server_uuid}"
         while True:
-            _until_heard(service, "POST", f"{path}/sysinfo", {"sysinfo": sysinfo(self._home)})
+            _until_heard(service, "POST", f"{path}/sysinfo", {"sysinfo": self._sysinfo()})
             while _beat(service, path):
                 gevent.sleep(HEARTBEAT)
 

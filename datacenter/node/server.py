@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 from gevent.pywsgi import WSGIServer
 
-from datacenter.node.agent import Node
 from datacenter.node.tasks import TaskError
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -21,9 +20,16 @@ class _Request(msgspec.Struct):
     params: dict[str, Any] = {}
 
 
-def application(node: Node) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
-    """The WSGI callable: one route and a ping."""
-    server_uuid = node.home.server_uuid()
+class Runner(Protocol):
+    """A node, as far as its task server cares."""
+
+    def run(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Run a task to its end. Raises TaskError."""
+
+
+def application(nodes: Mapping[str, Runner]) -> Callable[[dict[str, Any], StartResponse], Iterable[bytes]]:
+    """The WSGI callable: one route and a ping. ``nodes`` by server uuid; a request may leave the only one unnamed."""
+    only = next(iter(nodes)) if len(nodes) == 1 else ""
 
     def answer(environ: dict[str, Any]) -> tuple[int, Any]:
         where = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -31,12 +37,12 @@ def application(node: Node) -> Callable[[dict[str, Any], StartResponse], Iterabl
             return 200, {"ready": True}
         if where != ("POST", "/tasks"):
             return 404, {"error": "not found", "details": {"restCode": "ResourceNotFound"}}
-        wanted = environ.get("HTTP_X_SERVER_UUID") or server_uuid
-        if wanted != server_uuid:
+        wanted = environ.get("HTTP_X_SERVER_UUID") or only
+        if wanted not in nodes:
             return 404, {"error": f"this is not server {wanted}", "details": {"restCode": "ServerNotFound"}}
         try:
             request = msgspec.json.decode(environ["wsgi.input"].read(), type=_Request)
-            return 200, node.run(request.task, request.params)
+            return 200, nodes[wanted].run(request.task, request.params)
         except msgspec.DecodeError as error:
             return 409, {"error": str(error), "details": {"restCode": "InvalidArgument"}}
         except TaskError as error:
@@ -51,9 +57,9 @@ def application(node: Node) -> Callable[[dict[str, Any], StartResponse], Iterabl
     return app
 
 
-def serve(node: Node) -> None:
-    """Serve tasks for ever. The port opens only now, when the node has taken up its zones."""
-    listener = socket.create_server(("127.0.0.1", node.home.settings.node_port(node.home.number)), backlog=256)
+def serve(port: int, nodes: Mapping[str, Runner]) -> None:
+    """Serve tasks for ever. To be called when the nodes have taken up their zones: only now the port opens."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=256)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
     listener.setblocking(False)
-    WSGIServer(listener, application(node), log=None).serve_forever()
+    WSGIServer(listener, application(nodes), log=None).serve_forever()

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ def processes(instance: Instance) -> list[Process]:
     for number in range(instance.nodes):
         node = [python, "-m", "datacenter.node", "--settings", settings, "--number", str(number)]
         found.append(Process(name=f"node-{number}", command=node, folder=folder))
+    if instance.simulated:
+        simulation = [python, "-m", "datacenter.simulation", "--settings", settings]
+        found.append(Process(name="simulated-nodes", command=simulation, folder=folder))
     gateway = [python, "-m", "gunicorn", "-c", str(ROOT / "conf" / "gunicorn.py")]
     environment = instance.gateway_environment()
     # QUIT ends streams at once; on TERM gunicorn would wait for every attached client
@@ -43,6 +47,7 @@ def processes(instance: Instance) -> list[Process]:
 
 def up(instance: Instance, say: Say) -> None:
     """Bring everything up that is not; safe to repeat. Raises BringUpError."""
+    _check_kind(instance)
     instance.write_datacenter_file()
     *south, gateway = processes(instance)
     for process in south:
@@ -50,6 +55,8 @@ def up(instance: Instance, say: Say) -> None:
             say(f"started {process.name}")
     _await(lambda: _get(f"{instance.url('vmapi')}/ping"), "the data center's services", south[0])
     _await(lambda: _nodes_ready(instance), "the compute nodes", south[-1])
+    if instance.simulated:
+        say(f"{instance.simulated} compute nodes are simulated: containers are records, nothing runs in them")
     _make_account(instance, say)
     if gateway.start():
         say(f"started {gateway.name}")
@@ -64,8 +71,7 @@ def down(instance: Instance, say: Say) -> None:
     if not instance.datacenter_file.exists():
         say("nothing is up")
         return
-    told = json.loads(instance.datacenter_file.read_text())
-    instance = Instance(letter=instance.letter, folder=instance.folder, nodes=int(told.get("nodes", 1)))
+    instance = as_told(instance)
     for process in reversed(processes(instance)):
         process.stop()
         say(f"stopped {process.name}")
@@ -74,6 +80,27 @@ def down(instance: Instance, say: Say) -> None:
         raise BringUpError(f"not everything could be removed from compute nodes {left}: run it again, or see the above")
     shutil.rmtree(instance.folder)
     say(f"removed {instance.folder}")
+
+
+def _told(instance: Instance) -> dict[str, Any]:
+    """What the instance was told when it was made; nothing when it is new."""
+    file = instance.datacenter_file
+    return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def as_told(instance: Instance) -> Instance:
+    """The instance with the compute nodes it was brought up with, whatever the environment says now."""
+    told = _told(instance)
+    nodes, simulated = told.get("nodes", instance.nodes), told.get("simulated_nodes", instance.simulated)
+    return replace(instance, nodes=int(nodes), simulated=int(simulated))
+
+
+def _check_kind(instance: Instance) -> None:
+    """Refuse to make simulated nodes of real ones, or the other way round: their containers are none here."""
+    was = bool(_told(instance).get("simulated_nodes"))
+    if instance.datacenter_file.exists() and was != bool(instance.simulated):
+        kind = "simulated" if was else "real"
+        raise BringUpError(f"the compute nodes of {instance.folder} are {kind}: take it down first")
 
 
 def _clean_up(instance: Instance, number: int) -> bool:
@@ -101,7 +128,10 @@ def _get(url: str) -> Any:
 
 def _nodes_ready(instance: Instance) -> bool:
     servers = _get(f"{instance.url('cnapi')}/servers")
-    return isinstance(servers, list) and sum(server["status"] == "running" for server in servers) >= instance.nodes
+    return (
+        isinstance(servers, list)
+        and sum(server["status"] == "running" for server in servers) >= instance.nodes + instance.simulated
+    )
 
 
 def _ping_socket(path: str) -> bool:

@@ -30,26 +30,33 @@ class Instance:
     letter: str
     folder: Path
     nodes: int = 1
+    simulated: int = 0
+    """Compute nodes that start no process; with any of them there are no others."""
     account: str = "demo"
     datacenter: str = "emb"
     mirrors: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, environ: Mapping[str, str], base: Path | None = None) -> Instance:
-        """Read INSTANCE, COMPUTE_NODES, ACCOUNT, DATACENTER and REGISTRY_MIRRORS. Raises ValueError with advice."""
+        """Read INSTANCE, COMPUTE_NODES, COMPUTE_NODES_SIMULATED, ACCOUNT, DATACENTER and REGISTRY_MIRRORS.
+
+        Raises ValueError with advice.
+        """
         letter = environ.get("INSTANCE") or "a"
         if len(letter) != 1 or not "a" <= letter <= "z":
             raise ValueError(f"INSTANCE is one letter, a to z, not {letter!r}")
-        nodes = environ.get("COMPUTE_NODES") or "1"
-        if not nodes.isdigit() or not 1 <= int(nodes) <= 20:
-            raise ValueError(f"COMPUTE_NODES is a number from 1 to 20, not {nodes!r}")
+        simulated = _count(environ, "COMPUTE_NODES_SIMULATED", 0, 0, 100)
+        if simulated and environ.get("COMPUTE_NODES"):
+            raise ValueError("COMPUTE_NODES_SIMULATED means that no node is real: leave COMPUTE_NODES out")
+        nodes = 0 if simulated else _count(environ, "COMPUTE_NODES", 1, 1, 20)
         name = "var" if letter == "a" else f"var-{letter}"
         given = environ.get("INSTANCE_FOLDER")
         folder = Path(given) if given else (base or Path.cwd()) / name
         return cls(
             letter=letter,
             folder=folder.absolute(),
-            nodes=int(nodes),
+            nodes=nodes,
+            simulated=simulated,
             account=environ.get("ACCOUNT") or "demo",
             datacenter=environ.get("DATACENTER") or "emb",
             mirrors=tuple(environ.get("REGISTRY_MIRRORS", "").split()),
@@ -87,6 +94,7 @@ class Instance:
             "name": self.datacenter,
             "port_base": self.port_base,
             "nodes": self.nodes,
+            "simulated_nodes": self.simulated,
             "docker_url": self.docker_url,
             "registry_mirrors": self.mirrors,
         }
@@ -108,3 +116,11 @@ class Instance:
         facts |= {f"GATEWAY_SERVICES__{name.upper()}": self.url(name) for name in _SERVICES if name != "cloudapi"}
         facts["GATEWAY_CONFIG"] = os.environ.get("GATEWAY_CONFIG") or str(ROOT / "conf" / "gateway.toml")
         return facts
+
+
+def _count(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """A number from the environment. Raises ValueError with advice."""
+    text = environ.get(name) or str(default)
+    if not text.isdigit() or not least <= int(text) <= most:
+        raise ValueError(f"{name} is a number from {least} to {most}, not {text!r}")
+    return int(text)

@@ -39,7 +39,7 @@ def info(call: Call) -> dict[str, Any]:
         "Images": call.state.images.count(call.owner.uuid),
         "NCPU": sum(int(sysinfo.get("CPU Total Cores") or 0) for sysinfo in sysinfos),
         "MemTotal": sum(int(sysinfo.get("MiB of Memory") or 0) for sysinfo in sysinfos) * 1024 * 1024,
-        "DriverStatus": [["SDCAccount", call.owner.login], ["Compute Nodes", str(len(servers))]],
+        "DriverStatus": [["SDCAccount", call.owner.login], ["Compute Nodes", _nodes(sysinfos)]],
         "SystemTime": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "Labels": [f"triton.capability={name}" for name in sorted(capabilities(call))],
         **_plugins(call.config.log_drivers),
@@ -47,6 +47,12 @@ def info(call: Call) -> dict[str, Any]:
         **_HOST,
         **_NO_SWARM,
     }
+
+
+def _nodes(sysinfos: list[dict[str, Any]]) -> str:
+    """How many nodes there are, and how many of them keep books alone."""
+    simulated = sum(1 for sysinfo in sysinfos if sysinfo.get("Simulated"))
+    return f"{len(sysinfos)} ({simulated} simulated)" if simulated else str(len(sysinfos))
 
 
 def _plugins(log_drivers: Iterable[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.local.bringup import BringUpError, processes, up
 from gateway.local.instance import Instance
 
 
@@ -20,7 +21,13 @@ def test_two_instances_share_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("environ", "words"),
-    [({"INSTANCE": "two"}, "one letter"), ({"INSTANCE": "B"}, "one letter"), ({"COMPUTE_NODES": "many"}, "number")],
+    [
+        ({"INSTANCE": "two"}, "one letter"),
+        ({"INSTANCE": "B"}, "one letter"),
+        ({"COMPUTE_NODES": "many"}, "number"),
+        ({"COMPUTE_NODES_SIMULATED": "-1"}, "number"),
+        ({"COMPUTE_NODES_SIMULATED": "2", "COMPUTE_NODES": "1"}, "leave COMPUTE_NODES out"),
+    ],
 )
 def test_wrong_words_are_refused_with_advice(environ, words):
     with pytest.raises(ValueError, match=words):
@@ -33,6 +40,18 @@ def test_the_data_center_is_told_its_facts(tmp_path):
     told = json.loads(instance.datacenter_file.read_text())
     assert (told["instance"], told["nodes"], told["docker_url"]) == ("c", 3, instance.docker_url)
     assert Path(told["state"]) == instance.folder
+
+
+def test_simulated_nodes_are_asked_for_in_so_many_words(tmp_path):
+    plain = Instance.of({}, tmp_path)
+    assert (plain.nodes, plain.simulated) == (1, 0)
+    simulated = Instance.of({"COMPUTE_NODES_SIMULATED": "20"}, tmp_path)
+    assert (simulated.nodes, simulated.simulated) == (0, 20)
+    assert [process.name for process in processes(simulated)] == ["services", "simulated-nodes", "gateway"]
+    assert "simulated-nodes" not in [process.name for process in processes(plain)]
+    simulated.write_datacenter_file()
+    with pytest.raises(BringUpError, match="are simulated: take it down first"):
+        up(plain, print)
 
 
 def test_the_settings_of_an_instance_are_readable_settings(tmp_path):
