@@ -36,6 +36,7 @@ def adopt(node: Node) -> None:
     """
     known = set(node.runtime.known())
     for zone in list(node.zones.values()):
+        node.lifecycle.let_go(zone)
         if zone.life.state == "starting" or (zone.running and not _is_alive(zone)):
             node.lifecycle.lost(zone)
         elif zone.running:

@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 from gevent.lock import RLock
 
-from datacenter.node import adoption, copy, machines, spawn, stats, stdio
+from datacenter.node import adoption, copy, machines, snapshots, spawn, stats, stdio
 from datacenter.node.exits import Exits
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
@@ -28,7 +28,7 @@ from datacenter.node.zone import Zone
 
 logger = logging.getLogger(__name__)
 
-TASKS: dict[str, Task] = {**machines.TASKS, **stdio.TASKS, **copy.TASKS, **stats.TASKS}
+TASKS: dict[str, Task] = {**machines.TASKS, **snapshots.TASKS, **stdio.TASKS, **copy.TASKS, **stats.TASKS}
 
 
 class Node:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -14,7 +15,7 @@ from gevent.event import AsyncResult
 from gevent.socket import wait_read
 
 from datacenter.clock import iso
-from datacenter.node import cgroups, conmon, health, layers, network, programs, rootfs, spec, users
+from datacenter.node import cgroups, conmon, health, layers, network, programs, rootfs, spawn, spec, users
 from datacenter.node.exits import UNKNOWN_EXIT
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
@@ -287,6 +288,28 @@ class Lifecycle:
             self._runtime.call("resume", zone.uuid)
             zone.change_life(paused=False)
 
+    @contextmanager
+    def still(self, zone: Zone) -> Iterator[None]:
+        """Keep a running zone's processes from doing anything for a moment; for a stopped or paused one, nothing.
+
+        It is on record, so that the next agent lets them go on when this one dies.
+        """
+        if not zone.running or zone.life.paused:
+            yield
+            return
+        zone.change_life(held=True)
+        try:
+            self._runtime.call("pause", zone.uuid)
+            yield
+        finally:
+            self.let_go(zone)
+
+    def let_go(self, zone: Zone) -> None:
+        """Let processes go on that ``still`` has frozen. They may have been killed meanwhile."""
+        if zone.life.held:
+            spawn.run(self._runtime.argv("resume", zone.uuid))
+            zone.change_life(held=False)
+
     def _halt(self, zone: Zone) -> None:
         """Have the policy leave a zone alone until somebody starts it."""
         waited = zone.life.waiting and zone.ended.is_set()
@@ -339,5 +362,6 @@ def node_fields(zone: Zone) -> dict[str, Any]:
         "zonepath": f"/zones/{zone.uuid}",
         "zpool": "zones",
         "zfs_filesystem": f"zones/{zone.uuid}",
+        **({"snapshots": zone.record["snapshots"]} if "snapshots" in zone.record else {}),
         **({"internal_metadata": told} if told else {}),
     }

@@ -27,7 +27,6 @@ RESOURCES = {
     "set_internal_metadata",
     "remove_internal_metadata",
 }
-DEFAULT_STOP_TIMEOUT = 10.0
 
 
 def _vm(zone: Zone) -> Result:
@@ -74,7 +73,7 @@ def machine_shutdown(node: Node, params: Params) -> Result:
     """Stop a zone: ``timeout`` seconds until SIGKILL, 0 at once, negative never."""
     zone = node.zone(params["uuid"])
     with zone.lock:
-        node.lifecycle.stop(zone, _timeout(zone, params))
+        node.lifecycle.stop(zone, zone.stop_timeout(params.get("timeout")))
     return _vm(zone)
 
 
@@ -82,7 +81,7 @@ def machine_reboot(node: Node, params: Params) -> Result:
     """Stop a zone as machine_shutdown does, then boot it."""
     zone = node.zone(params["uuid"])
     with zone.lock:
-        node.lifecycle.stop(zone, _timeout(zone, params))
+        node.lifecycle.stop(zone, zone.stop_timeout(params.get("timeout")))
         return _boot(node, zone, params)
 
 
@@ -95,13 +94,6 @@ def _boot(node: Node, zone: Zone, params: Params) -> Result:
     fields = node_fields(zone)
     told = {**fresh, **fields.get("internal_metadata", {})}
     return {"vm": {**fields, **({"internal_metadata": told} if told else {})}}
-
-
-def _timeout(zone: Zone, params: Params) -> float:
-    given = params.get("timeout")
-    if given is None:
-        given = zone.linux.get("StopTimeout")
-    return DEFAULT_STOP_TIMEOUT if given is None else float(given)
 
 
 def machine_kill(node: Node, params: Params) -> Result:

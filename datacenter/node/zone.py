@@ -14,6 +14,10 @@ Record = dict[str, Any]
 Hook = Callable[["Zone"], None]
 
 
+DEFAULT_STOP_TIMEOUT = 10.0
+"""Seconds a zone's process has between the stop signal and SIGKILL, when nobody says otherwise."""
+
+
 class Life(msgspec.Struct, kw_only=True):
     """What happened to a zone's process; kept on disk so that a restarted agent knows it.
 
@@ -34,6 +38,8 @@ class Life(msgspec.Struct, kw_only=True):
     waiting: bool = False
     """The policy will start the zone again, or is at it."""
     paused: bool = False
+    held: bool = False
+    """The agent has frozen its processes for a moment, for a purpose of its own."""
     halted: bool = False
     """Somebody stopped it: the policy leaves it alone until somebody starts it."""
 
@@ -129,6 +135,11 @@ class Zone:
         text = self.metadata.get("docker:linux")
         decoded: Record = msgspec.json.decode(text) if isinstance(text, str) else (text or {})
         return decoded
+
+    def stop_timeout(self, given: float | str | None) -> float:
+        """Seconds to wait before SIGKILL: those given, else the zone's own."""
+        own = self.linux.get("StopTimeout") if given is None else given
+        return DEFAULT_STOP_TIMEOUT if own is None else float(own)
 
     @property
     def restart_policy(self) -> str:

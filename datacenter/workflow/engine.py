@@ -45,6 +45,13 @@ class Engine:
     def workflow(self, task: str) -> Workflow | None:
         return self._workflows.get(task)
 
+    def workflow_of(self, doc: Doc) -> Workflow | None:
+        """The workflow that a record is a run of, in whichever version; None for one this process doesn't know.
+
+        Its ``task`` is what clients list jobs by, and several workflows may share one.
+        """
+        return self._workflows.get(doc["name"].removesuffix(f"-{doc['version']}").replace("-", "_"))
+
     def create(self, task: str, target: str, params: Doc, timeout: int | None = None) -> Job:
         """Record a job without starting it, so that it can share a transaction with what it is about."""
         workflow = self._workflows[task]
@@ -125,7 +132,7 @@ class Engine:
         return [self._take_up(doc) for doc in reversed(left)]
 
     def _take_up(self, doc: Doc) -> Job:
-        workflow = self._workflows.get(doc["task"])
+        workflow = self.workflow_of(doc)
         doc["chain_results"] = []
         doc["num_attempts"] += 1
         if workflow is None:

@@ -60,7 +60,7 @@ def new_record(workflow: Workflow, target: str, params: Doc, timeout: int | None
         "chain_results": [],
         "onerror_results": [],
         "params": params,
-        "task": workflow.task,
+        "task": params.get("task", workflow.task),
         "target": target,
         "vm_uuid": params.get("vm_uuid"),
         "server_uuid": params.get("server_uuid"),

@@ -85,6 +85,14 @@ class BookNode:
             vm.update(state="running", zone_state="running", pid=4711, boot_timestamp=iso())
         elif task in {"machine_shutdown", "machine_kill"}:
             vm.update(state="stopped", zone_state="installed", exit_status=0, exit_timestamp=iso(), pid=None)
+        elif task == "machine_create_snapshot":
+            vm["snapshots"] = [*vm.get("snapshots", ()), {"name": params["snapshot_name"], "created_at": iso()}]
+        elif task == "machine_delete_snapshot":
+            vm["snapshots"] = [kept for kept in vm["snapshots"] if kept["name"] != params["snapshot_name"]]
+        elif task == "machine_rollback_snapshot":
+            vm.update(state="stopped", zone_state="installed", pid=None)
+        elif task == "machine_reprovision":
+            vm.update(state="stopped", zone_state="installed", pid=None, image_uuid=params["image_uuid"], snapshots=[])
         elif task == "machine_destroy":
             self.zones.pop(params["uuid"], None)
             return {}

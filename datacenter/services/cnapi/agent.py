@@ -21,6 +21,8 @@ REPEATABLE = frozenset(
         "machine_destroy",
         "machine_load",
         "machine_proc",
+        "machine_reprovision",
+        "machine_rollback_snapshot",
         "machine_shutdown",
         "machine_update",
     },

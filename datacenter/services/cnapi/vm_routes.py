@@ -57,6 +57,10 @@ class VmRoutes:
                 "POST /servers/<server_uuid>/vms": self.create,
                 "POST /servers/<server_uuid>/ensure-image": self.ensure_image,
                 "POST /servers/<server_uuid>/vms/<uuid>/<action>": self.act,
+                "PUT /servers/<server_uuid>/vms/<uuid>/snapshots": self.create_snapshot,
+                "PUT /servers/<server_uuid>/vms/<uuid>/snapshots/<snapshot_name>": self.rollback_snapshot,
+                "PUT /servers/<server_uuid>/vms/<uuid>/snapshots/<snapshot_name>/rollback": self.rollback_snapshot,
+                "DELETE /servers/<server_uuid>/vms/<uuid>/snapshots/<snapshot_name>": self.delete_snapshot,
                 "DELETE /servers/<server_uuid>/vms/<uuid>": self.destroy,
                 "GET /servers/<server_uuid>/vms/<uuid>": self.load,
                 "GET /servers/<server_uuid>/vms/<uuid>/proc": self.proc,
@@ -82,6 +86,15 @@ class VmRoutes:
         if action not in VM_ACTIONS:
             raise RestError(404, "ResourceNotFound", f"{request.path} does not exist")
         return self._start(server_uuid, VM_ACTIONS[action], {**_payload(), "uuid": uuid})
+
+    def create_snapshot(self, server_uuid: str, uuid: str) -> Response:
+        return self._start(server_uuid, "machine_create_snapshot", {**_payload(), "uuid": uuid})
+
+    def rollback_snapshot(self, server_uuid: str, **asked: str) -> Response:
+        return self._start(server_uuid, "machine_rollback_snapshot", asked)
+
+    def delete_snapshot(self, server_uuid: str, **asked: str) -> Response:
+        return self._start(server_uuid, "machine_delete_snapshot", asked)
 
     def destroy(self, server_uuid: str, uuid: str) -> Response:
         return self._start(server_uuid, "machine_destroy", {"uuid": uuid})

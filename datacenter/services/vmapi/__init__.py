@@ -21,6 +21,7 @@ from datacenter.services.vmapi.nic_workflows import nic_workflows
 from datacenter.services.vmapi.placing import Placing
 from datacenter.services.vmapi.record import NOT_ON_NODES, Vm
 from datacenter.services.vmapi.routes import VmRoutes
+from datacenter.services.vmapi.snapshot_workflows import snapshot_workflows
 from datacenter.services.vmapi.steps import Steps
 from datacenter.services.vmapi.table import INDEXED, Promised, VmTable
 from datacenter.services.vmapi.workflows import workflows
@@ -49,6 +50,7 @@ class Vmapi:
         steps = Steps(dc, self)
         self.jobs.define(workflows(steps))
         self.jobs.define(nic_workflows(steps, NicSteps(dc, self, steps)))
+        self.jobs.define(snapshot_workflows(steps))
         self.placing = Placing(dc, self)
         self.actions = Actions(dc, self)
         self.app = service(NAME, SERVER)

@@ -9,6 +9,7 @@ from datacenter.services.vmapi.life_plans import life_plans
 from datacenter.services.vmapi.nic_plans import nic_plans
 from datacenter.services.vmapi.plans import Planner
 from datacenter.services.vmapi.record import SETTABLE, Vm
+from datacenter.services.vmapi.snapshot_plans import reprovision_plan, snapshot_plans
 from datacenter.services.vmapi.validation import NO_PACKAGE, Problems, check_types, refuse
 from datacenter.services.vmapi.workflows import METADATA
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 
-UNOFFERED = frozenset({"reprovision", "create_snapshot", "rollback_snapshot", "delete_snapshot"})
+OF_DISKS = frozenset({"create_disk", "resize_disk", "delete_disk"})
 CONTEXT = ("uuid", "action", "owner_uuid", "sync", "origin", "creator_uuid", "idempotent", "context")
 RESIZE = ("cpu_cap", "max_lwps", "max_physical_memory", "max_swap", "zfs_io_priority")
 UPDATABLE = SETTABLE - {"server_uuid", "image_uuid", "nics", "filesystems", "owner_uuid"}
@@ -32,7 +33,12 @@ class Actions:
     def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
         self._dc = dc
         self._vmapi = vmapi
-        self._plans: dict[str, Planner] = {**life_plans(vmapi.jobs), **nic_plans(dc.napi.nics.new_mac)}
+        self._plans: dict[str, Planner] = {
+            **life_plans(vmapi.jobs),
+            **nic_plans(dc.napi.nics.new_mac),
+            **snapshot_plans(),
+            "reprovision": reprovision_plan(dc.imgapi.get),
+        }
         """What may be done to a VM, beside updates: all that a real VMAPI can do to a container, and pauses."""
 
     def act(self, vm: Vm, asked: Doc, request_id: str) -> Job:
@@ -40,8 +46,8 @@ class Actions:
         action = asked.get("action")
         if not action:
             raise refuse("action", "MissingParameter", "Must specify action")
-        if action in UNOFFERED:
-            raise RestError(501, "NotImplemented", f"this data center offers no action {action}")
+        if action in OF_DISKS:
+            raise RestError(409, "BrandNotSupported", f"{action} is for VMs of brand bhyve; there are none here")
         planner = self._plans.get(action)
         if planner is None and action != "update":
             raise refuse("action", "Invalid", f"Invalid action: {action}")

@@ -36,7 +36,8 @@ PAYLOAD_ONLY = frozenset(
 """What a provisioning job carries that is no part of the payload for the node."""
 NEVER = 10 * 365 * 86400.0
 """Seconds a node is given for what has no limit."""
-ALREADY_THERE = frozenset({"VmNotRunning", "VmNotStopped", "VmAlreadyRunning", "VmAlreadyStopped"})
+ALREADY_THERE = frozenset({"VmNotRunning", "VmNotStopped", "VmAlreadyRunning", "VmAlreadyStopped", "SnapshotExists",
+                           "SnapshotNotFound"})  # fmt: skip
 """Codes by which a node says that there is nothing left to do."""
 
 
@@ -110,6 +111,17 @@ class Steps:
             return "OK"
 
         return run
+
+    def boot(self, job: Job) -> str:
+        """Start the VM on its node and keep what it reports for ``put_vm``."""
+        params = {"uuid": job.vm_uuid}
+        try:
+            answer = self._dc.cnapi.task(self._server(job), "machine_boot", params, timeout=120, req_id=job.request_id)
+        except TaskError:
+            self._refresh_after_failure(job)
+            raise
+        job.notes["news"] = answer.get("vm") or {}
+        return "OK"
 
     def put_vm(self, job: Job) -> str:
         """Take what the node reported into the VM's record."""

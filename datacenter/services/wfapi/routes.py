@@ -59,7 +59,7 @@ class WfapiRoutes:
         return found
 
     def _view(self, doc: Doc) -> Doc:
-        return full(doc, self._engine.workflow(doc["task"]))
+        return full(doc, self._engine.workflow_of(doc))
 
     def _job(self, job_uuid: str) -> Doc:
         found = self._engine.get(job_uuid)

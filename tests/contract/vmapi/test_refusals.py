@@ -192,9 +192,3 @@ def test_what_cannot_be_updated(world):
     vm = world.create()
     answer = world.http.post(f"/vms/{vm['uuid']}?action=update", json={"image_uuid": ABSENT})
     assert errors(answer) == {("image_uuid", "Invalid")}
-
-
-def test_what_is_not_offered_says_so(world):
-    vm = world.create()
-    answer = world.http.post(f"/vms/{vm['uuid']}?action=create_snapshot")
-    assert (answer.status_code, answer.json["code"]) == (501, "NotImplemented")
