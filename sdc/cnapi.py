@@ -49,6 +49,12 @@ class Cnapi(ServiceClient):
         answer: dict[str, Any] = self.post(path, body={"payload": payload})
         return answer
 
+    def docker_build(self, server_uuid: str, vm_uuid: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Have the node make an image; connect to the answer within 60 s (see ``sdc.building``)."""
+        path = f"/servers/{server_uuid}/vms/{vm_uuid}/docker-build"
+        answer: dict[str, Any] = self.post(path, body={"payload": payload})
+        return answer
+
     def docker_changes(self, server_uuid: str, vm_uuid: str) -> list[dict[str, Any]]:
         """List what a VM changed in its image. For nodes with the capability ``changes``."""
         changes: list[dict[str, Any]] = self.post(f"/servers/{server_uuid}/vms/{vm_uuid}/docker-changes")["changes"]

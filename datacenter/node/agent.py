@@ -14,6 +14,7 @@ import gevent
 from gevent.lock import RLock
 
 from datacenter.node import adoption, copy, machines, snapshots, spawn, stats, stdio
+from datacenter.node.build import task as build
 from datacenter.node.exits import Exits
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
@@ -28,7 +29,14 @@ from datacenter.node.zone import Zone
 
 logger = logging.getLogger(__name__)
 
-TASKS: dict[str, Task] = {**machines.TASKS, **snapshots.TASKS, **stdio.TASKS, **copy.TASKS, **stats.TASKS}
+TASKS: dict[str, Task] = {
+    **machines.TASKS,
+    **snapshots.TASKS,
+    **stdio.TASKS,
+    **copy.TASKS,
+    **stats.TASKS,
+    **build.TASKS,
+}
 
 
 class Node:

@@ -20,16 +20,21 @@ KEEPALIVE = 20
 TCP_CLOSE = 7
 
 
-def rendezvous(serve: Callable[[socket.socket], None], missed: Callable[[], None] | None = None) -> int:
+def rendezvous(
+    serve: Callable[[socket.socket], None],
+    missed: Callable[[], None] | None = None,
+    *,
+    within: float = CONNECT_WITHIN,
+) -> int:
     """Listen on a loopback port for exactly one connection, which ``serve`` gets in a greenlet of its own.
 
-    The port closes with the first connection, or after 30 seconds without one; then ``missed`` is called.
+    The port closes with the first connection, or after ``within`` seconds without one; then ``missed`` is called.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(("127.0.0.1", 0))
     listener.listen(1)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listener.settimeout(CONNECT_WITHIN)
+    listener.settimeout(within)
 
     def accept() -> None:
         try:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import gevent
 import msgspec
@@ -66,11 +66,22 @@ def docker_copy(node: Node, params: Params) -> Result:
 
 def docker_changes(node: Node, params: Params) -> Result:
     """``changes``: what the container added, modified and deleted in its image, by path, as Docker lists it."""
-    zone = node.zone(params["uuid"])
+    return {"changes": _ask(_changed_in(node, node.zone(params["uuid"])))["changes"]}
+
+
+def write_layer(node: Node, zone: Zone, file: BinaryIO) -> Result:
+    """Write what a zone changed in its image to a file, as a layer: its ``digest`` and ``size``. Raises TaskError."""
+    return _read(_start({**_changed_in(node, zone), "layer": True}, file.fileno())[1])
+
+
+def _changed_in(node: Node, zone: Zone) -> dict[str, Any]:
+    """Say where a zone's changes are, and where there is something of the node's."""
     layers = [str(node.home.layers / name) for name in node.images.ensure(zone.record["image_uuid"])]
     own = [*mounts.system_mounts(zone.linux), *mounts.file_mounts(zone.bundle)]
     ignored = [str(mount["destination"]) for mount in own]
-    return {"changes": _ask({"upper": str(zone.upper), "layers": layers, "ignored": ignored})["changes"]}
+    if zone.linux.get("Init"):
+        ignored.append(mounts.INIT_PATH)
+    return {"upper": str(zone.upper), "layers": layers, "ignored": ignored}
 
 
 class _Release:
@@ -125,10 +136,10 @@ def _ask(job: dict[str, Any]) -> Result:
     return _read(_start(job)[1])
 
 
-def _start(job: dict[str, Any], listener: int | None = None) -> tuple[spawn.Process, int]:
-    """Start the program; the descriptor it reports on comes with it."""
+def _start(job: dict[str, Any], third: int | None = None) -> tuple[spawn.Process, int]:
+    """Start the program, which gets a third descriptor lent; the one it reports on comes with it."""
     reader, writer = os.pipe()
-    fds = {REPORT: writer, 2: 2, **({LISTENER: listener} if listener is not None else {})}
+    fds = {REPORT: writer, 2: 2, **({LISTENER: third} if third is not None else {})}
     try:
         argv = [*PROGRAM, msgspec.json.encode(job).decode()]
         return spawn.start(argv, fds=fds, env={"PYTHONPATH": _HERE}), reader

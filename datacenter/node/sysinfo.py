@@ -26,6 +26,7 @@ CAPABILITIES = (
     "health",
     "pause",
     "nic-hotplug",
+    "commit",
 )
 ADMIN_IP = "127.0.0.1"
 GIB = 1024

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
 from translators.containers import (
+    commit,
     create,
     inspect,
     lifecycle,
@@ -106,3 +107,8 @@ def container_link_remove(call: Call) -> None:
 @containers.handles("container.prune")
 def container_prune(call: Call) -> Reply:
     return Reply(body=prune.prune(call))
+
+
+@containers.handles("container.commit", model=ContainerCreate | None)
+def container_commit(call: Call) -> Reply:
+    return Reply(status=201, body=commit.commit(call, call.body))

@@ -8,7 +8,7 @@ from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
 from gateway.errors import InvalidParameter, NotImplementedHere
 from translators.images import importing, listing, load, naming, prune, pull, push, removal, save, view
-from translators.images.lookup import find_image
+from translators.images.lookup import find_image, line_of
 from translators.platforms import check_platforms
 
 images = Resource("images")
@@ -67,7 +67,8 @@ def image_inspect(call: Call) -> Reply:
 @images.handles("image.history")
 def image_history(call: Call) -> Reply:
     check_platforms(call.query.get("platform", []))
-    return Reply(body=view.history(find_image(call, call.target["name"])))
+    record, *line = line_of(call, find_image(call, call.target["name"]))
+    return Reply(body=view.history(record, line))
 
 
 @images.handles("image.push")

@@ -17,7 +17,7 @@ import msgspec
 from gateway.state.database import Database, Row
 from grammars import imageconfig
 
-_COLUMNS = "owner_uuid, config_digest, image_uuid, manifest_digest, manifest_str, size, created, image"
+_COLUMNS = "owner_uuid, config_digest, image_uuid, manifest_digest, manifest_str, size, created, image, parent"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS images (
@@ -48,6 +48,8 @@ class ImageRecord:
     """Bytes of all layers, as the manifest tells them."""
     created: float
     """Epoch seconds at which the record was made."""
+    parent: str = ""
+    """Id of the image that it was made from, by commit or build."""
     config: dict[str, Any]
     """The image's config document: ``config``, ``rootfs``, ``history``, ``architecture`` ..."""
     config_str: str = ""
@@ -79,12 +81,21 @@ class ImageRecords:
         self._db = database
         for statement in _TABLES.split(";"):
             self._db.execute(statement)
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        """Bring the table of an older gateway up to date."""
+        with self._db.transaction():
+            known = {row["name"] for row in self._db.query("PRAGMA table_info(images)")}
+            if "parent" not in known:
+                self._db.execute("ALTER TABLE images ADD COLUMN parent TEXT NOT NULL DEFAULT ''")
+            self._db.execute("CREATE INDEX IF NOT EXISTS images_by_parent ON images (owner_uuid, parent)")
 
     def put(self, record: ImageRecord) -> None:
         """Insert or replace an image; its names are left as they are."""
         image = record.config_str or msgspec.json.encode(record.config).decode()
         self._db.execute(
-            f"INSERT OR REPLACE INTO images ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant
+            f"INSERT OR REPLACE INTO images ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constant
             (
                 record.owner_uuid,
                 record.config_digest,
@@ -94,6 +105,7 @@ class ImageRecords:
                 record.size,
                 record.created,
                 image,
+                record.parent,
             ),
         )
 
@@ -174,6 +186,19 @@ class ImageRecords:
             _record(row, names.get(row["config_digest"], ()), digests.get(row["config_digest"], ())) for row in rows
         ]
 
+    def parents(self, owner_uuid: str) -> set[str]:
+        """Ids of the account's images that others were made from."""
+        rows = self._db.query("SELECT DISTINCT parent FROM images WHERE owner_uuid = ? AND parent != ''", (owner_uuid,))
+        return {row["parent"] for row in rows}
+
+    def children(self, owner_uuid: str, config_digest: str) -> list[ImageRecord]:
+        """Images that were made from this one, the newest first."""
+        rows = self._db.query(
+            f"SELECT {_COLUMNS} FROM images WHERE owner_uuid = ? AND parent = ? ORDER BY created DESC",  # noqa: S608 - constant
+            (owner_uuid, config_digest),
+        )
+        return [self._record(row) for row in rows]
+
     def count(self, owner_uuid: str) -> int:
         rows = self._db.query("SELECT count(*) AS n FROM images WHERE owner_uuid = ?", (owner_uuid,))
         return int(rows[0]["n"])
@@ -212,6 +237,7 @@ def _record(row: Row, tags: Iterable[str], digests: Iterable[str]) -> ImageRecor
         manifest_str=row["manifest_str"],
         size=row["size"],
         created=row["created"],
+        parent=row["parent"],
         config=msgspec.json.decode(row["image"]),
         config_str=row["image"],
         tags=tuple(tags),

@@ -71,7 +71,7 @@ def describe(
         "HostConfig": _host_config(vm, published) | {"Links": list(links) or None},
         "GraphDriver": {"Name": "sdc", "Data": None},
         "Mounts": view.mounts(vm),
-        "Config": _config(vm, published, package),
+        "Config": container_config(vm, published, package),
         "NetworkSettings": _network_settings(vm, published, network_name),
     }
 
@@ -97,7 +97,7 @@ def state(vm: Vm) -> Json:
     }
 
 
-def _config(vm: Vm, published: set[Port], package: str | None) -> Json:
+def container_config(vm: Vm, published: set[Port], package: str | None) -> Json:
     im, linux = states.metadata(vm), states.linux_options(vm)
     exposed = view.by_number(published | view.unpublished_ports(vm))
     config: Json = {

@@ -20,19 +20,26 @@ _TRUE, _FALSE = {"true", "1"}, {"false", "0"}
 
 
 def list_images(call: Call) -> list[dict[str, Any]]:
-    """The account's images that pass every filter, newest first.
+    """The account's images that pass every filter, newest first; steps on the way to others only with ``all``.
 
     Docker: GET /images/json   SDC: - (the gateway's own rows)
     """
     filters = parse_filters(call.arg("filters"), _KNOWN)
     if call.arg("filter"):
         filters.setdefault("reference", []).append(call.arg("filter"))
-    records = call.state.images.all(call.owner.uuid)
+    records = call.state.images.all(call.owner.uuid) if call.flag("all") else results(call)
     kept = [record for record in records if _dangling(record, filters) and _labelled(record, filters)]
     kept = [shown for record in kept if (shown := _referenced(record, filters.get("reference", [])))]
     kept = _between(call, kept, filters)
     kept.sort(key=view.created_seconds, reverse=True)
     return [view.summary(record, call.version) for record in kept]
+
+
+def results(call: Call) -> list[ImageRecord]:
+    """The account's images, newest first, without nameless ones that others were made from."""
+    images, owner = call.state.images, call.owner.uuid
+    parents = images.parents(owner)
+    return [one for one in images.all(owner) if one.tags or one.digests or one.config_digest not in parents]
 
 
 def _dangling(record: ImageRecord, filters: Mapping[str, Sequence[str]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from gateway.call import Call
 from gateway.errors import InvalidParameter, NotFound
@@ -60,6 +61,14 @@ def _by_id(call: Call, name: str) -> ImageRecord | None:
         return None
     found = call.state.images.by_id_prefix(call.owner.uuid, digits)
     return found[0] if len(found) == 1 else None
+
+
+def line_of(call: Call, record: ImageRecord) -> Iterator[ImageRecord]:
+    """Yield an image and those that it was made from, as far as they are still there."""
+    found: ImageRecord | None = record
+    while found is not None:
+        yield found
+        found = call.state.images.get(found.owner_uuid, found.parent)
 
 
 def _still_there(call: Call, record: ImageRecord) -> bool:

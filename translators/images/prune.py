@@ -25,7 +25,10 @@ def prune(call: Call) -> dict[str, Any]:
     limit, every = until(filters), truth(filters, "dangling") is False
     report: Report = []
     space = 0
+    parents = call.state.images.parents(call.owner.uuid)
     for record in call.state.images.all(call.owner.uuid):
+        if record.config_digest in parents and not record.tags and not every:
+            continue  # it goes with the last image that was made from it
         young = limit is not None and view.created_seconds(record) > limit
         if (record.tags and not every) or young or not wants(view.labels(record), filters):
             continue

@@ -11,7 +11,7 @@ from grammars.dockerids import is_hex, layer_uuids, short
 from sdc.errors import SdcError
 from translators.errors import speaking_docker
 from translators.events.recorder import tell_image
-from translators.images.lookup import find_image, forget, parse_reference
+from translators.images.lookup import find_image, forget, line_of, parse_reference
 
 Report = list[dict[str, str]]
 
@@ -19,11 +19,14 @@ Report = list[dict[str, str]]
 def remove(call: Call, name: str, *, force: bool) -> Report:
     """Untag, and delete when no name is left; return what was done, in order.
 
-    An image that a running container uses keeps its layers even under force; by name, force then only untags.
+    Nameless images that it was made from go along, unless ``noprune`` says otherwise. An image that others were made
+    from stays: by name it is only untagged. One that a running container uses keeps its layers even under force; by
+    name, force then only untags.
 
     Docker: DELETE /images/{name}   SDC: VMAPI GET /vms, IMGAPI DELETE /images/:uuid
     """
     record = find_image(call, name)
+    line = {one.config_digest: one for one in line_of(call, record)}
     if _is_id(record, name):
         report = _remove_by_id(call, record, force=force)
     else:
@@ -31,8 +34,8 @@ def remove(call: Call, name: str, *, force: bool) -> Report:
     for done in report:
         if "@" not in done.get("Untagged", "@"):
             tell_image(call, record, "untag")
-        elif done.get("Deleted") == record.config_digest:
-            tell_image(call, record, "delete")
+        elif done.get("Deleted") in line:
+            tell_image(call, line[done["Deleted"]], "delete")
     return report
 
 
@@ -66,7 +69,7 @@ def _remove_by_name(call: Call, record: ImageRecord, name: str, *, force: bool) 
         images.untag(owner, reference.local_name, reference.tag or "latest")
         report += _drop_digests(call, record, reference.local_name, others)
         remaining = bool(others)
-    if remaining or any(vm["state"] == "running" for vm in users):
+    if remaining or any(vm["state"] == "running" for vm in users) or images.children(owner, record.config_digest):
         return report
     return report + _delete(call, record)
 
@@ -88,6 +91,8 @@ def _remove_by_id(call: Call, record: ImageRecord, *, force: bool) -> Report:
         raise Conflict(
             f"conflict: unable to delete {short_id} (must be forced) - image is referenced in multiple repositories"
         )
+    if call.state.images.children(record.owner_uuid, record.config_digest):
+        raise Conflict(f"conflict: unable to delete {short_id} (cannot be forced) - image has dependent child images")
     for vm in _users(call, record):
         used = f"container {short(_docker_id(vm))}"
         if vm["state"] == "running":
@@ -124,6 +129,17 @@ def _docker_id(vm: dict[str, Any]) -> str:
 
 
 def _delete(call: Call, record: ImageRecord) -> Report:
+    """Delete an image, and with it the nameless ones that it was made from and that nothing else needs."""
+    report = discard(call, record)
+    parent = call.state.images.get(record.owner_uuid, record.parent)
+    if parent is None or call.flag("noprune") or parent.tags or parent.digests:
+        return report
+    if call.state.images.children(parent.owner_uuid, parent.config_digest) or _users(call, parent):
+        return report
+    return report + _delete(call, parent)
+
+
+def discard(call: Call, record: ImageRecord) -> Report:
     """Delete the row, then the layers that nobody else's image ends in or builds on, from the top down."""
     call.state.images.delete(record.owner_uuid, record.config_digest)
     report: Report = [{"Deleted": record.config_digest}]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.state.image_records import ImageRecord
 from gateway.versions import ApiVersion
-
-_NO_PARENTS = ""
 
 
 def created(record: ImageRecord) -> str:
@@ -39,7 +38,7 @@ def summary(record: ImageRecord, version: ApiVersion) -> dict[str, Any]:
         "Created": created_seconds(record),
         "Id": record.config_digest,
         "Labels": labels(record) or None,
-        "ParentId": _NO_PARENTS,
+        "ParentId": record.parent,
         "RepoDigests": digests,
         "RepoTags": tags,
         "SharedSize": -1,
@@ -58,7 +57,7 @@ def inspect(record: ImageRecord, version: ApiVersion) -> dict[str, Any]:
         "Id": record.config_digest,
         "RepoTags": list(record.tags),
         "RepoDigests": list(record.digests),
-        "Parent": _NO_PARENTS,
+        "Parent": record.parent,
         "Comment": document.get("comment") or "",
         "Created": created(record),
         "DockerVersion": document.get("docker_version") or "",
@@ -104,8 +103,11 @@ def _config(config: dict[str, Any]) -> dict[str, Any]:
     return {**blank, **config}
 
 
-def history(record: ImageRecord) -> list[dict[str, Any]]:
-    """One row per step of the image, newest first. Sizes are those of the layers as the registry sent them."""
+def history(record: ImageRecord, line: Sequence[ImageRecord] = ()) -> list[dict[str, Any]]:
+    """One row per step of the image, newest first. Sizes are those of the layers as the registry sent them.
+
+    ``line`` are the images that it was made from, the nearest first: their steps have ids.
+    """
     sizes = [int(layer.get("size") or 0) for layer in record.layers]
     rows: list[dict[str, Any]] = []
     steps = record.config.get("history") or [{"created": created(record)} for _ in sizes]
@@ -122,8 +124,10 @@ def history(record: ImageRecord) -> list[dict[str, Any]]:
             }
         )
     rows.reverse()
-    if rows:
-        rows[0] |= {"Id": record.config_digest, "Tags": list(record.tags) or None}
+    for one in (record, *line):
+        at = len(rows) - len(one.config.get("history") or rows)
+        if 0 <= at < len(rows):
+            rows[at] |= {"Id": one.config_digest, "Tags": list(one.tags) or None}
     return rows
 
 

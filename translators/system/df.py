@@ -10,6 +10,7 @@ from gateway.errors import InvalidParameter
 from gateway.state.image_records import ImageRecord
 from translators.containers.listing import list_everything
 from translators.images import view
+from translators.images.listing import results
 
 Json = dict[str, Any]
 
@@ -43,7 +44,7 @@ def disk_usage(call: Call) -> Json:
 
 def _images(call: Call, containers: list[Json]) -> tuple[list[Json], int]:
     """Return the images with their users and what they share, and the size of all layers together."""
-    records = call.state.images.all(call.owner.uuid)
+    records = results(call)
     users = Counter(str(container["ImageID"]) for container in containers)
     sizes = {layer["digest"]: int(layer.get("size") or 0) for record in records for layer in record.layers}
     holders = Counter(digest for record in records for digest in _digests(record))

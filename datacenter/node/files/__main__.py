@@ -1,7 +1,7 @@
 """Do one job on a container's files, then end.
 
 Descriptor 1 takes one JSON object, what the job found or why it failed, and is then closed; descriptor 3 is a
-listener for the one client that reads or writes the archive.
+listener for the one client that reads or writes the archive, or the file that takes a layer.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from typing import Any
 
 from datacenter.node.files import lookup, view
 from datacenter.node.files.changes import changes
+from datacenter.node.files.layer import write_layer
 from datacenter.node.files.pack import pack
 from datacenter.node.files.unpack import unpack
 
 REPORT, LISTENER = 1, 3
+LAYER = LISTENER
 CONNECT_WITHIN = 30.0
 IDLE = 120.0
 """Seconds after which a client that neither reads nor writes is given up."""
@@ -54,7 +56,7 @@ def _prepare(job: Job) -> dict[str, Any]:
     """Get into place and say what is there. Raises OSError and ValueError."""
     if "upper" in job:
         sys.setrecursionlimit(20_000)  # a path of 4096 bytes has up to 2048 folders
-        return {"changes": changes(Path(job["upper"]), [Path(layer) for layer in job["layers"]], job["ignored"])}
+        return _of_upper(job, Path(job["upper"]), [Path(layer) for layer in job["layers"]])
     view.enter(Path(job["root"]), job["mounts"], readonly=job["readonly"])
     path = lookup.absolute(job["path"])
     if job["mode"] != "write":
@@ -63,6 +65,14 @@ def _prepare(job: Job) -> dict[str, Any]:
     if os.statvfs(".").f_flag & os.ST_RDONLY:
         raise ReadOnlyError("container rootfs or volume is marked read-only")
     return {"stat": lookup.describe(os.getcwd())}
+
+
+def _of_upper(job: Job, upper: Path, layers: list[Path]) -> dict[str, Any]:
+    """Read what a container changed: as a list, or as a layer."""
+    if job.get("layer"):
+        with os.fdopen(LAYER, "wb", buffering=1 << 20) as file:
+            return write_layer(file, upper, layers, job["ignored"])
+    return {"changes": changes(upper, layers, job["ignored"])}
 
 
 def _serve(job: Job) -> None:

@@ -25,13 +25,13 @@ def changes(upper: Path, layers: list[Path], ignored: Collection[str]) -> list[C
     running container can't lead out of its folder.
     """
     with ExitStack() as stack:
-        tops = [stack.enter_context(_opened(path)) for path in (upper, *layers)]
+        tops = [stack.enter_context(opened(path)) for path in (upper, *layers)]
         found = _Reader(frozenset(ignored)).folder(tops[0], tops[1:], "")
     return sorted(found, key=lambda change: str(change["Path"]))
 
 
 @contextmanager
-def _opened(path: Path | str, within: int | None = None) -> Iterator[int]:
+def opened(path: Path | str, within: int | None = None) -> Iterator[int]:
     fd = os.open(path, _FOLDER, dir_fd=within)
     try:
         yield fd
@@ -50,9 +50,9 @@ class _Reader:
         for name in names:
             if f"{path}/{name}" not in self._ignored:
                 found += self._entry(upper, lowers, path, name)
-        if path and _is_opaque(upper):
+        if path and is_opaque(upper):
             gone = {name for lower in lowers for name in os.listdir(lower)} - set(names)
-            found += [_change(f"{path}/{name}", DELETED) for name in gone if _shown(lowers, name)]
+            found += [_change(f"{path}/{name}", DELETED) for name in gone if shown(lowers, name)]
         return found
 
     def _entry(self, upper: int, lowers: list[int], folder: str, name: str) -> list[Change]:
@@ -61,17 +61,17 @@ class _Reader:
             info = os.lstat(name, dir_fd=upper)
         except FileNotFoundError:
             return []  # the container is running
-        before = _shown(lowers, name)
+        before = shown(lowers, name)
         if is_whiteout(info):
             return [_change(path, DELETED)] if before else []
         kind = MODIFIED if before else ADDED
         if not stat.S_ISDIR(info.st_mode):
             return [_change(path, kind)]
         with ExitStack() as stack:
-            inner = stack.enter_context(_opened(name, upper))
-            below = _namesakes(stack, lowers, name)
+            inner = stack.enter_context(opened(name, upper))
+            below = namesakes(stack, lowers, name)
             found = self.folder(inner, below, path)
-        same = before is not None and _looks(before) == _looks(info)
+        same = before is not None and looks(before) == looks(info)
         if same and not found:
             return []  # only copied up, for something of ours
         if kind == ADDED and not found and any(place.startswith(f"{path}/") for place in self._ignored):
@@ -83,42 +83,44 @@ def _change(path: str, kind: int) -> Change:
     return {"Path": os.fsencode(path).decode(errors="replace"), "Kind": kind}
 
 
-def _looks(info: os.stat_result) -> tuple[int, int, int]:
+def looks(info: os.stat_result) -> tuple[int, int, int]:
+    """Return what tells a changed folder from one that was only copied up."""
     return info.st_mode, info.st_uid, info.st_gid
 
 
-def _is_opaque(fd: int) -> bool:
+def is_opaque(fd: int) -> bool:
+    """Whether a folder of an overlay hides its namesakes below."""
     try:
         return os.getxattr(fd, _OPAQUE) == b"y"
     except OSError:
         return False  # it has no such attribute
 
 
-def _shown(lowers: list[int], name: str) -> os.stat_result | None:
+def shown(lowers: list[int], name: str) -> os.stat_result | None:
     """What the image shows by this name."""
     for lower in lowers:
         try:
             info = os.lstat(name, dir_fd=lower)
         except FileNotFoundError:
-            if _is_opaque(lower):
+            if is_opaque(lower):
                 return None
             continue
         return None if is_whiteout(info) else info
     return None
 
 
-def _namesakes(stack: ExitStack, lowers: list[int], name: str) -> list[int]:
+def namesakes(stack: ExitStack, lowers: list[int], name: str) -> list[int]:
     """Folders of this name in the image's layers, down to the one that hides the rest."""
     found: list[int] = []
     for lower in lowers:
         try:
-            found.append(stack.enter_context(_opened(name, lower)))
+            found.append(stack.enter_context(opened(name, lower)))
         except FileNotFoundError:
-            if _is_opaque(lower):
+            if is_opaque(lower):
                 break
             continue
         except OSError:
             break  # no folder: it hides those below
-        if _is_opaque(found[-1]):
+        if is_opaque(found[-1]):
             break
     return found

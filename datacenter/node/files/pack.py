@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import tarfile
+from typing import BinaryIO, Protocol
 
 _SMALL = 64 * 1024
 _FLUSH = 256 * 1024
@@ -22,7 +22,15 @@ _TYPES = {
 """A socket has no place in an archive and is left out, as Docker does."""
 
 
-def pack(connection: socket.socket, path: str, name: str) -> None:
+class Target(Protocol):
+    """Where an archive goes: a socket, or what takes its place."""
+
+    def sendall(self, data: bytes | bytearray, /) -> None: ...
+
+    def sendfile(self, file: BinaryIO, /, *, count: int) -> int: ...
+
+
+def pack(connection: Target, path: str, name: str) -> None:
     """Send what is at ``path``, and below it, under ``name``; nothing for ``path`` itself when ``name`` is empty.
 
     Hard links within the tree stay links. What vanishes meanwhile is left out; a file that shrinks is filled up
@@ -34,8 +42,8 @@ def pack(connection: socket.socket, path: str, name: str) -> None:
 class Packer:
     """Collects headers and small files, and hands big ones from disk to socket without a copy."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._out = bytearray()
         self._inodes: dict[tuple[int, int], str] = {}
 
@@ -46,7 +54,7 @@ class Packer:
             try:
                 info = os.lstat(path)
                 if name:
-                    self._add(path, name, info)
+                    self.add(path, name, info)
                 if stat.S_ISDIR(info.st_mode):
                     prefix = f"{name.rstrip('/')}/" if name else ""
                     above = path.rstrip("/")
@@ -55,10 +63,15 @@ class Packer:
                     ]
             except (FileNotFoundError, NotADirectoryError):
                 continue  # gone since its folder was read
+        self.finish()
+
+    def finish(self) -> None:
+        """Write the archive's end, and hand over what was collected."""
         self._out += bytes(2 * _BLOCK)
         self._flush()
 
-    def _add(self, path: str, name: str, info: os.stat_result) -> None:
+    def add(self, path: str, name: str, info: os.stat_result) -> None:
+        """Add one entry; of a folder nothing that is in it."""
         kind = _TYPES.get(stat.S_IFMT(info.st_mode))
         if kind is None:
             return
@@ -70,6 +83,7 @@ class Packer:
             entry.linkname = os.readlink(path)
         elif kind == tarfile.DIRTYPE:
             entry.name = name if name.endswith("/") else f"{name}/"
+            entry.pax_headers = self._attributes(path)
         elif kind in {tarfile.CHRTYPE, tarfile.BLKTYPE}:
             entry.devmajor, entry.devminor = os.major(info.st_rdev), os.minor(info.st_rdev)
         self._head(entry)
@@ -86,13 +100,17 @@ class Packer:
                 self._head(entry)
                 return
             entry.size = info.st_size
-            entry.pax_headers = _capability(file.fileno())
+            entry.pax_headers = self._attributes(file.fileno())
             self._head(entry)
             if info.st_size <= _SMALL:
                 self._pad(self._copy(file.read(info.st_size)), info.st_size)
             else:
                 self._flush()
-                self._pad(self._connection.sendfile(file, count=info.st_size), info.st_size)
+                self._pad(self._target.sendfile(file, count=info.st_size), info.st_size)
+
+    def _attributes(self, file: str | int) -> dict[str, str]:
+        """A file's own capabilities, the one attribute that Docker copies out; ``file`` is a folder's path."""
+        return {} if isinstance(file, str) else read_attributes(file, ("security.capability",))
 
     def _head(self, entry: tarfile.TarInfo) -> None:
         self._copy(entry.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
@@ -110,7 +128,7 @@ class Packer:
             missing -= self._copy(bytes(min(missing, _FLUSH)))
 
     def _flush(self) -> None:
-        self._connection.sendall(self._out)
+        self._target.sendall(self._out)
         self._out.clear()
 
 
@@ -123,10 +141,10 @@ def _entry(name: str, info: os.stat_result, kind: bytes) -> tarfile.TarInfo:
     return entry
 
 
-def _capability(fd: int) -> dict[str, str]:
-    """The file's own capabilities, the one attribute that Docker copies out."""
+def read_attributes(file: str | int, wanted: tuple[str, ...]) -> dict[str, str]:
+    """Read the attributes whose names begin with one of ``wanted``, as an archive's headers hold them."""
     try:
-        value = os.getxattr(fd, "security.capability")
+        names = sorted(name for name in os.listxattr(file) if name.startswith(wanted))
+        return {f"SCHILY.xattr.{name}": os.getxattr(file, name).decode("utf-8", "surrogateescape") for name in names}
     except OSError:
-        return {}  # it has none, or its file system knows none
-    return {"SCHILY.xattr.security.capability": value.decode("utf-8", "surrogateescape")}
+        return {}  # the file system knows none

@@ -8,16 +8,21 @@ from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instanc
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory):
-    base = free_port_base()
-    center = Center(base)
-    node = TestedNode(tmp_path_factory.mktemp("node"), base, free_instance())
+def center():
+    """The services that the node knows."""
+    center = Center(free_port_base())
+    yield center
+    center.close()
+
+
+@pytest.fixture(scope="module")
+def node(center, tmp_path_factory):
+    node = TestedNode(tmp_path_factory.mktemp("node"), center.port_base, free_instance())
     try:
         node.start()
         yield node
     finally:
         node.clean_up()
-        center.close()
 
 
 @pytest.fixture(scope="module")

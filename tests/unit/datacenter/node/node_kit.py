@@ -71,7 +71,10 @@ class Center:
         self.port_base = port_base
         self.pushed: list[tuple[str, dict]] = []
         self.changed = threading.Condition()
-        self._files = {IMAGE: base_layer(), TOP_IMAGE: top_layer()}
+        self.images: dict[str, dict] = {}
+        """Images that were put in, as IMGAPI keeps them; their files are in ``files``."""
+        self.broken_upload = False
+        self.files = {IMAGE: base_layer(), TOP_IMAGE: top_layer()}
         center = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -85,23 +88,33 @@ class Center:
 
             def do_GET(self):
                 parts = self.path.split("/")
-                if parts[2] not in center._files:
+                if parts[2] not in {**center.files, **center.images}:
                     self._answer(b'{"code":"ResourceNotFound"}', 404)
                 elif parts[-1] == "file":
-                    self._answer(center._files[parts[2]])
+                    self._answer(center.files[parts[2]])
+                elif parts[2] in center.images:
+                    self._answer(json.dumps(center.images[parts[2]]).encode())
                 else:
                     top = parts[2] == TOP_IMAGE
                     manifest = {"uuid": parts[2], "files": [{"compression": "none" if top else "gzip"}]}
                     self._answer(json.dumps(manifest | ({"origin": IMAGE} if top else {})).encode())
 
             def do_PUT(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.path.startswith("/images/"):
+                    self._answer(*center.image_call(self.path, data))
+                    return
+                body = json.loads(data)
                 with center.changed:
                     center.pushed.append((self.path, body))
                     center.changed.notify_all()
                 self._answer(b"{}")
 
             do_POST = do_PUT
+
+            def do_DELETE(self):
+                center.images.pop(self.path.split("/")[2], None)
+                self._answer(b"", 204)
 
             def log_message(self, *_):
                 pass
@@ -112,6 +125,23 @@ class Center:
             server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             self.servers.append(server)
+
+    def image_call(self, path: str, data: bytes) -> tuple[bytes, int]:
+        """Do what IMGAPI does to a placeholder: import, file, update, activate."""
+        image_uuid, _, query = path.removeprefix("/images/").partition("?")
+        image_uuid, _, _ = image_uuid.partition("/")
+        if "action=import" in query:
+            self.images[image_uuid] = {**json.loads(data), "state": "unactivated", "files": []}
+        elif "compression" in query:
+            if self.broken_upload:
+                return b'{"code":"Upload"}', 400
+            self.files[image_uuid] = data
+            self.images[image_uuid]["files"] = [{"size": len(data), "compression": "none"}]
+        elif "action=update" in query:
+            self.images[image_uuid] |= json.loads(data)
+        else:
+            self.images[image_uuid]["state"] = "active"
+        return json.dumps(self.images[image_uuid]).encode(), 200
 
     def wait_for(self, path_end: str, test, timeout: float = 10) -> dict:
         """The first pushed body for which ``test`` holds."""

@@ -126,10 +126,9 @@ def test_nothing_is_left_open():
     assert counts[2] == counts[1]
 
 
-def test_a_port_nobody_comes_to_closes(monkeypatch):
-    monkeypatch.setattr("datacenter.node.client.CONNECT_WITHIN", 0.05)
+def test_a_port_nobody_comes_to_closes():
     missed = []
-    port = rendezvous(lambda connection: None, lambda: missed.append(True))
+    port = rendezvous(lambda connection: None, lambda: missed.append(True), within=0.05)
     gevent.sleep(0.2)
     assert missed == [True]
     with pytest.raises(ConnectionRefusedError):

@@ -73,6 +73,32 @@ def test_a_layer_is_in_use_while_any_account_s_image_ends_in_it(images):
     assert not images.uses_layer("u1")
 
 
+def test_images_know_what_was_made_from_them(images):
+    images.put(record())
+    images.put(record(digits="cd", parent=record().config_digest, created=2.0))
+    images.put(record(digits="ef", parent=record().config_digest, created=3.0))
+    images.put(record(owner=BOB, digits="cd", parent=record().config_digest))
+    children = images.children(ALICE, record().config_digest)
+    assert [child.config_digest[7:9] for child in children] == ["ef", "cd"]
+    assert images.parents(ALICE) == images.parents(BOB) == {record().config_digest}
+    assert images.get(ALICE, record().config_digest).parent == ""
+
+
+def test_the_records_of_an_older_gateway_are_brought_up_to_date(tmp_path):
+    database = Database(tmp_path / "db")
+    database.execute(
+        "CREATE TABLE images (owner_uuid TEXT, config_digest TEXT, image_uuid TEXT NOT NULL, manifest_digest TEXT NOT NULL,"
+        " manifest_str TEXT NOT NULL, size INTEGER NOT NULL, created REAL NOT NULL, image TEXT NOT NULL,"
+        " PRIMARY KEY (owner_uuid, config_digest))"
+    )
+    database.execute("INSERT INTO images VALUES (?, 'sha256:old', 'u', 'm', '{}', 1, 1.0, '{}')", (ALICE,))
+    for _ in range(2):
+        images = ImageRecords(database)
+    assert images.get(ALICE, "sha256:old").parent == ""
+    images.put(record(parent="sha256:old"))
+    assert images.parents(ALICE) == {"sha256:old"}
+
+
 def test_another_worker_sees_the_rows(tmp_path):
     one, other = (ImageRecords(Database(tmp_path / "db")) for _ in range(2))
     one.put(record())

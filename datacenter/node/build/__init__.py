@@ -1,0 +1,1 @@
+"""Images made on the node: of a container's changes, and by a Dockerfile."""
