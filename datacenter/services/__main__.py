@@ -26,7 +26,7 @@ def servers(dc: DataCenter) -> list[Server]:
         for name in ("mahi", "papi", "napi", "fwapi", "cns", "imgapi", "cnapi", "wfapi", "vmapi", "volapi", "cloudapi")
     }
     return [
-        Server(settings.port(name), application, dc.vmapi.upgrade if name == "vmapi" else None)
+        Server(settings.port(name), application, getattr(getattr(dc, name), "upgrade", None))
         for name, application in applications.items()
     ]
 

@@ -1,4 +1,4 @@
-"""Who calls: the account behind a signed request, and whose data it may see."""
+"""Who calls: the account or sub-user behind a signed request."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from urllib.parse import quote
 
 from flask import request
 
-from datacenter.restify import RestError, not_found
+from datacenter.restify import RestError
 from datacenter.services.cloudapi import signature
+from datacenter.services.cloudapi.authorization import Caller
 
 if TYPE_CHECKING:
     from datacenter.services.mahi import Mahi
-
-Account = dict[str, Any]
 
 CLOCK_SKEW = 300
 """Seconds that a request's date may be off, either way."""
@@ -25,49 +24,32 @@ _UNQUOTED = ("/", "/:", "/:@", "/:@!$&'()*+,;=~")
 """Which characters clients leave as they are in paths; the server only sees them decoded."""
 
 
-def authorize(mahi: Mahi, name: str) -> Account:
-    """Authenticate the request at hand and return the account whose data its path names.
+def authenticate(mahi: Mahi) -> Caller:
+    """Find who signed the request at hand.
 
-    ``my`` is the caller itself. Operators may see every account, others only their own. Raises 400
-    InvalidHeader, 401 InvalidCredentials, 403 NotAuthorized, 404 ResourceNotFound.
+    Raises 400 InvalidHeader, 401 InvalidCredentials, and 403 NotAuthorized for accounts that are disabled.
     """
-    caller = authenticate(mahi)
-    if name in ("my", caller["login"], caller["uuid"]):
-        return caller
-    if "operators" not in caller.get("groups", ()):
-        raise RestError(403, "NotAuthorized", f"{caller['login']} is not authorized to access {name}")
-    account = mahi.account(name)
-    if account is None:
-        raise not_found(f"{name} does not exist")
-    return account
-
-
-def authenticate(mahi: Mahi) -> Account:
-    """Find the account that signed the request at hand. Raises 400, 401, 403."""
     text = request.headers.get("Authorization")
     if not text:
         raise RestError(401, "InvalidCredentials", "The request was not signed")
     credentials = signature.parse(text)
     _check_date(credentials)
     account = mahi.account(credentials.login)
-    pem = _key(mahi, account, credentials)
+    caller = Caller(account) if account else None
+    if account and credentials.user is not None:
+        user = mahi.users.find(account["uuid"], credentials.user)
+        caller = Caller(account, user) if user else None
+    pem = _key((caller.user or caller.account) if caller else {}, credentials.key)
     texts = (signature.signing_text(credentials, request.headers.get, request.method, path) for path in _targets())
-    if account is None or pem is None or not any(signature.verify(pem, credentials, text) for text in texts):
+    if caller is None or pem is None or not any(signature.verify(pem, credentials, text) for text in texts):
         raise RestError(401, "InvalidCredentials", "The signature does not match a key of the account")
-    if account.get("disabled"):
-        raise RestError(403, "NotAuthorized", f"account {account['login']} is disabled")
-    if credentials.user is not None:
-        raise RestError(403, "NotAuthorized", f"{credentials.user} has no role that allows this")
-    return account
+    if caller.account.get("disabled"):
+        raise RestError(403, "NotAuthorized", f"account {caller.account['login']} is disabled")
+    return caller
 
 
-def _key(mahi: Mahi, account: Account | None, credentials: signature.Credentials) -> str | None:
-    if account is None:
-        return None
-    holder = account
-    if credentials.user is not None:
-        holder = mahi.users.find(account["uuid"], credentials.user) or {}
-    fingerprint = holder.get("key_names", {}).get(credentials.key, credentials.key)
+def _key(holder: Any, name: str) -> str | None:
+    fingerprint = holder.get("key_names", {}).get(name, name)
     pem: str | None = holder.get("keys", {}).get(fingerprint)
     return pem
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, request
 
-from datacenter.restify import RestError, not_found, params, reply
+from datacenter.restify import not_found, reply
 from datacenter.services.cloudapi import machines
+from datacenter.services.cloudapi.asking import asked
 from datacenter.services.cloudapi.machine_work import MachineWork
 from datacenter.services.cloudapi.paging import page
 
@@ -33,12 +34,12 @@ def add_routes(cloudapi: CloudApi, route: Route) -> None:
         return page(cloudapi.machines(account, filters))
 
     def create(account: Account) -> Response:
-        uuid = work.create(account, _asked(), g.request_id)
+        uuid = work.create(account, asked(), g.request_id)
         shown, _ = cloudapi.machine(account, uuid)
         return reply(shown, 201, Location=f"/{account['login']}/machines/{uuid}")
 
     def act(account: Account, uuid: str) -> Response:
-        work.act(account, uuid, _asked(), g.request_id)
+        work.act(account, uuid, asked(), g.request_id)
         return reply(None, 202)
 
     def delete(account: Account, uuid: str) -> Response:
@@ -83,10 +84,10 @@ def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
 
     path = f"/machines/<uuid>/{kind}"
     route(path, lambda account, uuid: reply(work.vm(account, uuid)[field]))
-    route(path, lambda account, uuid: change(account, uuid, lambda held: {**held, **_asked()}), "POST")
+    route(path, lambda account, uuid: change(account, uuid, lambda held: {**held, **asked()}), "POST")
     route(path, lambda account, uuid: change(account, uuid, lambda _: {}), "DELETE")
     if kind == "tags":
-        route(path, lambda account, uuid: change(account, uuid, lambda _: _asked()), "PUT")
+        route(path, lambda account, uuid: change(account, uuid, lambda _: asked()), "PUT")
     route(f"{path}/<key>", get)
     route(f"{path}/<key>", delete, "DELETE")
 
@@ -98,11 +99,3 @@ def _nic(work: MachineWork, account: Account, uuid: str, mac: str) -> Shown:
         if nic["mac"].replace(":", "") == wanted:
             return nic
     raise not_found(f"{mac} does not exist")
-
-
-def _asked() -> Shown:
-    """Query and body in one bag, without what the path names."""
-    asked = params()
-    if not isinstance(asked, dict):
-        raise RestError(400, "InvalidContent", "body must be a JSON object")
-    return {name: value for name, value in asked.items() if name not in (request.view_args or {})}

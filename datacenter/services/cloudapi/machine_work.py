@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from datacenter.restify import RestError, is_uuid, not_found
+from datacenter.restify import RestError, is_uuid, not_found, truthy
+from datacenter.services.imgapi.listing import visible_to
+from datacenter.services.napi.networks import provisionable
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -49,8 +51,10 @@ class MachineWork:
         if account.get("approved_for_provisioning") is False:
             raise RestError(403, "NotAuthorized", "the account is not approved for provisioning")
         image = self._dc.imgapi.get(str(given.get("image")))
-        if image is None:
+        if image is None or not visible_to(image, account["uuid"]):
             raise RestError(409, "InvalidArgument", "image does not exist")
+        if unknown := [name for name in _UNSUPPORTED if given.get(name)]:
+            raise RestError(409, "InvalidArgument", f"{', '.join(unknown)}: not supported in this data center")
         if image.get("type") == "docker":
             raise RestError(409, "InvalidArgument", "images of type docker are started through Docker")
         package = self._package(account, str(given.get("package")))
@@ -60,9 +64,9 @@ class MachineWork:
             "brand": brand,
             "image_uuid": image["uuid"],
             "billing_id": package["uuid"],
-            "networks": given.get("networks") or [self._default_network(account)],
-            "firewall_enabled": given.get("firewall_enabled") is True,
-            "indestructible_zoneroot": given.get("deletion_protection") is True,
+            "networks": self._networks(account, given.get("networks")),
+            "firewall_enabled": truthy(given.get("firewall_enabled")),
+            "indestructible_zoneroot": truthy(given.get("deletion_protection")),
             "tags": prefixed(given, "tag."),
             "customer_metadata": prefixed(given, "metadata."),
         }
@@ -117,12 +121,25 @@ class MachineWork:
                 break
         raise RestError(409, "InvalidArgument", "package does not exist")
 
+    def _networks(self, account: Account, given: Any) -> list[Any]:
+        """The networks of a new machine: those asked for, if the account may use them, or its default. Raises 409."""
+        if not given:
+            return [self._default_network(account)]
+        for one in given if isinstance(given, list) else [given]:
+            name = (one.get("ipv4_uuid") or one.get("uuid")) if isinstance(one, dict) else one
+            napi = self._dc.napi
+            found = (napi.network(name) or napi.pool(name)) if isinstance(name, str) and is_uuid(name) else None
+            if found is None or found["nic_tag"] == "admin" or not provisionable(found, account["uuid"]):
+                raise RestError(409, "InvalidArgument", f"Invalid Networks: {name}")
+        return given if isinstance(given, list) else [given]
+
     def _default_network(self, account: Account) -> str:
         default = account.get("default_network") or self._dc.napi.ensure_default_fabric(account["uuid"])["uuid"]
         return str(default)
 
 
-_PASSED = {"name": "alias", "locality": "locality", "delegate_dataset": "delegate_dataset"}
+_PASSED = {"name": "alias", "locality": "locality", "affinity": "affinity", "delegate_dataset": "delegate_dataset"}
+_UNSUPPORTED = ("disks", "encrypted")
 
 
 def prefixed(given: Mapping[str, Any], prefix: str) -> Shown:
@@ -139,6 +156,23 @@ def plain_refusals() -> Iterator[None]:
         if error.code in ("ValidationFailed", "InvalidParameters"):
             raise RestError(409, "InvalidArgument", error.message, error.errors) from error
         raise
+
+
+@contextmanager
+def network_refusals() -> Iterator[None]:
+    """Turn whatever NAPI refuses but 404 into InvalidArgument, with the fields in the sentence."""
+    try:
+        yield
+    except RestError as error:
+        if error.status == 404:
+            raise
+        told = [
+            f'property "{problem["field"]}": {problem["message"]}'
+            if isinstance(problem.get("field"), str)
+            else str(problem["message"])
+            for problem in error.errors or ()
+        ]
+        raise RestError(409, "InvalidArgument", ", ".join(told) or error.message) from error
 
 
 def _audited(job: Shown) -> Shown:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
 from datacenter.restify import RestError, is_uuid, not_found
-from datacenter.services.cloudapi import machines, routes
+from datacenter.services.cloudapi import changefeed, machines, routes
+from datacenter.services.cloudapi.access import Access
 from datacenter.services.cloudapi.networks import network_view
 from datacenter.services.cns import suffixes
 from datacenter.services.imgapi import listing
@@ -27,25 +29,16 @@ _IMAGE_FIELDS = (
 
 
 class CloudApi:
-    """CloudAPI's views of the data center: accounts, keys, machines, images, packages, networks."""
+    """CloudAPI's views of the data center: machines, images, packages, networks, configuration."""
 
     def __init__(self, dc: DataCenter) -> None:
         self.dc = dc
-        self.app: Flask = routes.make_app(self)
+        self.access = Access(self)
+        self.app: Flask = routes.make_app(self, self.access)
 
-    def account(self, account: Account) -> Shown:
-        return {
-            "id": account["uuid"],
-            "login": account["login"],
-            "email": account["email"],
-            "companyName": account.get("company", ""),
-            "firstName": account.get("givenname", ""),
-            "lastName": account.get("sn", ""),
-            "phone": account.get("phone", ""),
-            "triton_cns_enabled": account.get("triton_cns_enabled", False),
-            "created": account["created"],
-            "updated": account["updated"],
-        }
+    def upgrade(self, environ: dict[str, Any], sock: socket.socket) -> None:
+        """Serve the change feed of an account on a connection that asked for WebSocket."""
+        changefeed.serve(self, environ, sock)
 
     def services(self, own_url: str) -> dict[str, str]:
         """Endpoints of the data center by service name; ``docker`` is the gateway."""
@@ -53,19 +46,6 @@ class CloudApi:
         if self.dc.settings.docker_url:
             services["docker"] = self.dc.settings.docker_url
         return services
-
-    def keys(self, account: Account) -> list[Shown]:
-        return [
-            {"name": name, "fingerprint": fingerprint, "key": account["openssh"][fingerprint]}
-            for name, fingerprint in account["key_names"].items()
-        ]
-
-    def key(self, account: Account, name: str) -> Shown:
-        """One key, by name or fingerprint. Raises 404."""
-        for key in self.keys(account):
-            if name in (key["name"], key["fingerprint"]):
-                return key
-        raise not_found(f"{name} does not exist")
 
     def config(self, account: Account) -> Shown:
         default = account.get("default_network")
@@ -127,16 +107,16 @@ class CloudApi:
     def machines(self, account: Account, filters: Mapping[str, str]) -> list[Shown]:
         vms = self.dc.vmapi.vms(owner_uuid=account["uuid"])
         alive = (vm for vm in vms if vm.get("state") not in ("destroyed", "failed") or filters.get("tombstone"))
-        return [shown for shown in map(self._machine, alive) if machines.matches(shown, filters)]
+        return [shown for shown in map(self.machine_view, alive) if machines.matches(shown, filters)]
 
     def machine(self, account: Account, machine_uuid: str) -> tuple[Shown, int]:
         """One machine, and the status it is answered with: 410 for one that is gone. Raises 404."""
         vm = self.dc.vmapi.vm(machine_uuid) if is_uuid(machine_uuid) else None
         if vm is None or vm["owner_uuid"] != account["uuid"]:
             raise not_found(f"{machine_uuid} does not exist")
-        return self._machine(vm), 410 if vm.get("state") == "destroyed" else 200
+        return self.machine_view(vm), 410 if vm.get("state") == "destroyed" else 200
 
-    def _machine(self, vm: dict[str, Any]) -> Shown:
+    def machine_view(self, vm: dict[str, Any]) -> Shown:
         package = self.dc.papi.get(vm.get("billing_id", ""))
         return machines.machine(vm, package["name"] if package else None, self._dns_names(vm))
 

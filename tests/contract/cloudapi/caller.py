@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from email.utils import formatdate
 
+import gevent
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -57,3 +58,22 @@ class Caller:
 
     def send(self, method, path, **body):
         return self.http.open(path, method=method, headers=self.headers(path, method.lower()), json=body or None)
+
+
+class SubCaller(Caller):
+    """A client that signs as a sub-user does."""
+
+    def __init__(self, dc, login, user, algorithm):
+        self.http = dc.cloudapi.app.test_client()
+        made = dc.mahi.users.create(dc.mahi.require(login), user, ssh_public_key=public_line(PRIVATE[algorithm]))
+        self.key_id = f"/{login}/users/{user}/keys/{next(iter(made['keys']))}"
+        self.uuid, self.algorithm, self.old = made["uuid"], algorithm, False
+
+
+def wait_for(caller, machine, state):
+    for _ in range(500):
+        shown = caller.get(f"/jdoe/machines/{machine['id']}")
+        if shown.json["state"] == state:
+            return shown
+        gevent.sleep(0.01)
+    raise AssertionError(f"still {shown.json['state']}, not {state}")

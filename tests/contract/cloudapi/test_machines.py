@@ -5,62 +5,9 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from tests.contract.cloudapi.caller import Caller
-from tests.contract.conftest import BookNode
+from tests.contract.cloudapi.caller import Caller, wait_for
 
-LX_IMAGE = "2f538996-672a-11e9-b3f5-0b8a0e2ff8f5"
 ABSENT = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def node(dc):
-    node = BookNode()
-    dc.cnapi.app.test_client().post(f"/servers/{node.uuid}/sysinfo", json={"sysinfo": node.sysinfo()})
-    yield node
-    node.server.stop(timeout=0)
-
-
-@pytest.fixture
-def image(dc):
-    manifest = {
-        "v": 2, "uuid": LX_IMAGE, "owner": dc.mahi.admin_uuid, "name": "ubuntu", "version": "22.04", "type": "lx-dataset",
-        "os": "linux", "public": True, "tags": {"kernel_version": "4.3.0"}, "published_at": "2020-01-01T00:00:00Z",
-    }  # fmt: skip
-    http = dc.imgapi.app.test_client()
-    assert http.post(f"/images/{LX_IMAGE}?action=import&skip_owner_check=true", json=manifest).status_code == 200
-    assert http.put(f"/images/{LX_IMAGE}/file?compression=none", data=b"abcd").status_code == 200
-    assert http.post(f"/images/{LX_IMAGE}?action=activate").status_code == 200
-    return LX_IMAGE
-
-
-@pytest.fixture
-def jdoe(dc, node, image):
-    return Caller(dc)
-
-
-@pytest.fixture
-def package(dc):
-    return dc.papi.search({"name": "sample-1G"})[0]
-
-
-def wait_for(caller, machine, state):
-    for _ in range(500):
-        shown = caller.get(f"/jdoe/machines/{machine['id']}")
-        if shown.json["state"] == state:
-            return shown
-        gevent.sleep(0.01)
-    raise AssertionError(f"still {shown.json['state']}, not {state}")
-
-
-@pytest.fixture
-def machine(jdoe, package, image):
-    answer = jdoe.send("POST", "/jdoe/machines", name="web", image=image, package=package["uuid"],
-                       **{"tag.role": "www", "metadata.color": "red"})  # fmt: skip
-    assert answer.status_code == 201, answer.json
-    assert answer.headers["Location"] == f"/jdoe/machines/{answer.json['id']}"
-    assert answer.json["state"] == "provisioning"
-    wait_for(jdoe, answer.json, "running")
-    return answer.json
 
 
 def test_created_as_asked(jdoe, machine, package, image):
@@ -200,3 +147,51 @@ def test_users_roles_and_volumes(dc, jdoe):
     assert jdoe.get("/jdoe/users/alice").json["id"] == user["uuid"]
     for nothing in ("roles", "policies", "volumes", "volumesizes"):
         assert jdoe.get(f"/jdoe/{nothing}").json == []
+
+
+def test_networks_and_images_of_others_are_not_for_use(dc, jdoe, image, package):
+    eve = dc.mahi.create_account("eve")
+    hers = dc.napi.ensure_default_fabric(eve["uuid"])["uuid"]
+    wanted = {"name": "x", "image": image, "package": package["uuid"]}
+    for network in (hers, dc.napi.network("admin")["uuid"], ABSENT, "admin", {"ipv4_uuid": hers}, 5):
+        refused = jdoe.send("POST", "/jdoe/machines", **wanted, networks=[network])
+        assert (refused.status_code, refused.json["code"]) == (409, "InvalidArgument"), network
+        assert "Invalid Networks" in refused.json["message"]
+    dc.imgapi.update(image, {"public": False})
+    refused = jdoe.send("POST", "/jdoe/machines", **wanted)
+    assert (refused.status_code, refused.json["message"]) == (409, "image does not exist")
+    assert jdoe.get("/jdoe/machines").json == []
+
+
+def test_what_this_data_center_does_not_have_is_said(dc, jdoe, machine, image, package):
+    path = f"/jdoe/machines/{machine['id']}"
+    refused = {
+        ("POST", "/jdoe/images"): "this data center does not make images of instances",
+        ("POST", f"/jdoe/images/{image}?action=clone"): "images cannot be copied to another owner in this data center",
+        ("POST", f"{path}/migrate"): "this data center does not move instances from node to node",
+        ("GET", f"{path}/migrate"): "this data center does not move instances from node to node",
+        ("POST", f"{path}/disks"): "instances of this data center have one disk, of their package's size",
+    }
+    for (method, where), told in refused.items():
+        answer = jdoe.send(method, where)
+        assert (answer.status_code, answer.json) == (501, {"code": "NotImplemented", "message": told}), where
+    for nothing in ("/jdoe/migrations", f"{path}/disks"):
+        assert jdoe.get(nothing).json == []
+    for absent in (f"/jdoe/migrations/{ABSENT}", f"{path}/disks/{ABSENT}", f"/jdoe/machines/{ABSENT}/disks"):
+        assert jdoe.get(absent).status_code == 404
+    wanted = {"name": "x", "image": image, "package": package["uuid"], "disks": [{"size": 1}]}
+    refused = jdoe.send("POST", "/jdoe/machines", **wanted)
+    assert (refused.status_code, refused.json["message"]) == (409, "disks: not supported in this data center")
+
+
+def test_images_are_changed_and_deleted_by_their_owner(dc, jdoe, image):
+    assert jdoe.send("POST", f"/jdoe/images/{image}?action=update", name="mine").status_code == 403
+    assert jdoe.send("DELETE", f"/jdoe/images/{image}").status_code == 403
+    dc.imgapi.images.update(image, owner=jdoe.uuid)
+    changed = jdoe.send("POST", f"/jdoe/images/{image}?action=update", name="mine", description="of my own")
+    assert (changed.status_code, changed.json["name"], changed.json["description"]) == (200, "mine", "of my own")
+    refused = jdoe.send("POST", f"/jdoe/images/{image}?action=update", owner=dc.mahi.admin_uuid)
+    assert (refused.status_code, refused.json["message"]) == (409, "cannot be changed: owner")
+    assert jdoe.send("POST", f"/jdoe/images/{image}?action=paint").status_code == 409
+    assert jdoe.send("DELETE", f"/jdoe/images/{image}").status_code == 204
+    assert jdoe.get(f"/jdoe/images/{image}").status_code == 404

@@ -49,9 +49,7 @@ def node(dc):
 @pytest.fixture
 def doors(dc, node):
     """The services' URLs by name."""
-    servers = {
-        name: Server(0, getattr(dc, name).app, dc.vmapi.upgrade if name == "vmapi" else None) for name in SERVICES
-    }
+    servers = {name: Server(0, getattr(dc, name).app, getattr(getattr(dc, name), "upgrade", None)) for name in SERVICES}
     for server in servers.values():
         server.start()
     yield SimpleNamespace(**{name: f"http://127.0.0.1:{server.server_port}" for name, server in servers.items()})
