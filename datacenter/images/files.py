@@ -1,4 +1,4 @@
-"""The files of images on disk: ``<root>/<uuid>/file``, and what is still coming in."""
+"""The files of images on disk: ``<root>/<uuid>/file`` (and ``icon``), and what is still coming in."""
 
 from __future__ import annotations
 
@@ -100,18 +100,26 @@ class ImageFiles:
     def incoming(self) -> Incoming:
         return Incoming(self._incoming)
 
-    def path(self, uuid: str) -> Path:
-        return self._root / uuid / "file"
+    def path(self, uuid: str, name: str = "file") -> Path:
+        return self._root / uuid / name
 
-    def place(self, source: Path, uuid: str) -> None:
+    def place(self, source: Path, uuid: str, name: str = "file") -> None:
         """Make a finished file an image's own, by a hard link, in one step."""
-        target = self.path(uuid)
+        target = self.path(uuid, name)
         target.parent.mkdir(exist_ok=True)
         new = target.with_name("new")
         new.unlink(missing_ok=True)
         new.hardlink_to(source)
         new.rename(target)
         new.unlink(missing_ok=True)  # rename leaves it when both are the same file
+
+    def rename(self, uuid: str, new_uuid: str) -> None:
+        """Give all files of an image to one of another uuid, which has none."""
+        if (self._root / uuid).exists():
+            (self._root / uuid).rename(self._root / new_uuid)
+
+    def drop(self, uuid: str, name: str) -> None:
+        self.path(uuid, name).unlink(missing_ok=True)
 
     def remove(self, uuid: str) -> None:
         shutil.rmtree(self._root / uuid, ignore_errors=True)

@@ -4,7 +4,8 @@
 is not determined, its place holds a word: ``<uuid>``, ``<time>``, ``<mac>``, ``<version>``, ``<number>``, ``<bool>``,
 ``<list>``, ``<text>`` or ``<any>``. A word with a name, ``<uuid:job>``, stands for the same value wherever it comes up again, in later
 questions too. ``{"<as>": NAME, ...}`` names an object, ``{"<like>": NAME, ...}`` is that object but for the fields
-it gives itself; one with ``"<more>"`` may have further fields, as records have that agents add to. Lists of objects have no order: the captured services had none without ``sort``.
+it gives itself; one with ``"<more>"`` may have further fields, as records have that agents add to. ``{"<hex>": ...}``
+are the bytes of a body. Lists of objects have no order: the captured services had none without ``sort``.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Replay:
     def _ask(self, fact: dict[str, Any]) -> Any:
         method, path = self._filled(fact["ask"]).split(" ", 1)
         data = fact.get("send")
-        if isinstance(data, str):
+        if isinstance(data, dict) and "<hex>" in data:
+            data = bytes.fromhex(data["<hex>"])
+        if isinstance(data, str | bytes):
             return self._http.open(path, method=method, data=data, content_type="application/octet-stream")
         if data is None:
             return self._http.open(path, method=method)

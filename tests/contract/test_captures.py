@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from datacenter.services.imgapi import Imgapi
 from datacenter.services.wfapi import Wfapi
+from datacenter.settings import DcSettings
 from datacenter.store import Store
 from tests.contract.conftest import BookNode
 from tests.contract.replay import Replay
 
+ADMIN = "930896af-bf8c-48d4-885c-6573a94b1853"
 SERVER = "44454c4c-5300-1057-804e-b5c04f445a31"
 VM = "eaf3405d-97a6-4bd6-9d96-92b0253a3220"
 LAYERS = ("46b5e841-c6fc-83e1-3d55-359d639bbb46", "b4a96f09-026d-7abb-7aa3-bc2cfa5c5826")
@@ -44,6 +47,15 @@ def test_napi(bare) -> None:
 
 def test_papi(bare) -> None:
     assert Replay("papi", bare.papi.app.test_client(), admin=bare.mahi.admin_uuid).run() == 12
+
+
+def test_imgapi(tmp_path) -> None:
+    """All but the streams of pulls, which need a registry: see imgapi/test_pull.py."""
+    store, accounts = Store(":memory:"), {ADMIN: {"login": "admin"}}
+    mahi = SimpleNamespace(admin_uuid=ADMIN, account=accounts.get)
+    imgapi = Imgapi(SimpleNamespace(settings=DcSettings(state=tmp_path), store=store, mahi=mahi))
+    assert Replay("imgapi", imgapi.app.test_client(), admin=ADMIN).run() == 13
+    store.close()
 
 
 def test_fwapi(dc) -> None:

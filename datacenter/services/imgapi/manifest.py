@@ -47,7 +47,7 @@ _ORDER = (
 )
 _REQUIRED = ("name", "version", "type", "os")
 _FILE_FIELDS = ("sha1", "size", "compression", "dataset_guid")
-CHANGEABLE = frozenset(_ORDER) - {"v", "uuid", "owner", "state", "error", "published_at", "origin"}
+CHANGEABLE = frozenset(_ORDER) - {"v", "uuid", "owner", "state", "error", "published_at", "origin", "icon"}
 
 
 def view(image: Manifest, *, admin: bool = False) -> Manifest:
@@ -96,7 +96,12 @@ def _uuids(value: Any) -> bool:
     return isinstance(value, list) and all(is_uuid(item) for item in value)
 
 
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "uuid": (is_uuid, "a UUID"),
     "v": (lambda value: value in (1, 2), "a manifest version we know"),
     "owner": (is_uuid, "a UUID"),
     "origin": (is_uuid, "a UUID"),
@@ -110,6 +115,6 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tags": (_object, "an object"),
     "requirements": (_object, "an object"),
     "traits": (_object, "an object"),
-    "billing_tags": (lambda value: isinstance(value, list), "an array"),
+    "billing_tags": (_texts, "an array of strings"),
     "files": (lambda value: isinstance(value, list) and all(map(_object, value)), "an array of objects"),
 }

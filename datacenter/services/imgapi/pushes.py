@@ -15,6 +15,7 @@ from datacenter.images.registry_auth import Credentials
 from datacenter.images.registry_push import Blob, Target
 from datacenter.restify import RestError
 from datacenter.services.imgapi.lines import Told
+from datacenter.services.imgapi.refusals import refuse
 from grammars import imageconfig
 from grammars.dockerids import layer_uuids
 from grammars.references import DEFAULT_TAG, Reference, parse
@@ -93,7 +94,7 @@ def _file(imgapi: Imgapi, uuid: str, layer: Descriptor) -> Path:
 
 
 def _invalid(message: str) -> RestError:
-    return RestError(422, "ValidationFailed", message)
+    return refuse("ValidationFailed", message)
 
 
 class Push(Told):

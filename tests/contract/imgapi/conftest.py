@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -77,5 +78,21 @@ def pull(client):
         assert reply.status_code == 200
         assert reply.data.endswith(b"\r\n")
         return [json.loads(line) for line in reply.data.split(b"\r\n")[:-1]]
+
+    return run
+
+
+@pytest.fixture
+def make(client):
+    """Import, fill and activate an image; its uuid."""
+
+    def run(data: bytes = b"data", *, active: bool = True, **fields: object) -> str:
+        image = str(fields.pop("uuid", uuid.uuid4()))
+        fields = {"uuid": image, "owner": ADMIN, "name": "n", "version": "1", "type": "docker", "os": "linux", **fields}
+        assert client.post(f"/images/{image}?action=import&skip_owner_check=true", json=fields).status_code == 200
+        assert client.put(f"/images/{image}/file?compression=none", data=data).status_code == 200
+        if active:
+            assert client.post(f"/images/{image}?action=activate").status_code == 200
+        return image
 
     return run
