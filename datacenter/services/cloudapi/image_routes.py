@@ -53,7 +53,7 @@ def add_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
 
     def delete(account: Account, uuid: str) -> Response:
         _check_owner(account, cloudapi.image(account, uuid))
-        imgapi.delete(uuid, account["uuid"])
+        imgapi.delete(uuid)
         return reply(None, 204)
 
     route("/packages", lambda account: page(cloudapi.packages(account, _filters(_PACKAGE_FILTERS))))
