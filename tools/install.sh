@@ -54,6 +54,7 @@ need tini tini
 need docker-registry docker-registry
 need script bsdutils
 need jq jq
+need rsyslogd rsyslog # a receiver for tests of log drivers
 [ -d /etc/ssl/certs ] || missing="$missing ca-certificates"
 find_python || missing="$missing python3 python3-venv"
 # shellcheck disable=SC2086

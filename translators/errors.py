@@ -85,6 +85,9 @@ def init_failure(error: SdcError, program: str) -> DockerError | None:
         if "is a directory" in error.message.lower():
             reason = f"is a directory: {reason}"  # 20.10 knows 126 by the second, 28 by either
         return InvalidParameter(f'{started}exec: "{program}": {reason}: unknown')
+    if error.code == "LogDriverFailed":
+        reason = f"failed to create task for container: failed to initialize logging driver: {error.message}"
+        return DockerError(reason)
     if error.code == "InitFailed":
         return InvalidParameter(f"{started}{error.message}: unknown")
     return None

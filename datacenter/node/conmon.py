@@ -43,7 +43,8 @@ class _Report(msgspec.Struct):
 def _argv(zone: Zone, home: Home, runtime: Runtime) -> list[str]:
     argv = ["conmon", "--api-version=1", "-c", zone.uuid, "-u", zone.uuid, "-n", zone.uuid]
     argv += ["-b", str(zone.bundle), "-p", str(zone.bundle / "pidfile"), "-P", str(zone.bundle / "conmon.pid")]
-    argv += ["-l", f"k8s-file:{zone.log_path}", "--exit-dir", str(home.exits), "--full-attach", "--no-sync-log"]
+    log = "none" if zone.metadata.get("docker:logdriver") == "none" else f"k8s-file:{zone.log_path}"
+    argv += ["-l", log, "--exit-dir", str(home.exits), "--full-attach", "--no-sync-log"]
     argv += ["-r", runtime.program, *(f"--runtime-arg={argument}" for argument in runtime.global_args)]
     limit = zone.record.get("zlog_max_size")
     if limit:

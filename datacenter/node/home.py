@@ -32,6 +32,10 @@ class Home:
         """Parent cgroup of the node's containers, in every hierarchy."""
 
     @property
+    def hostname(self) -> str:
+        return f"{self.settings.name}-cn{self.number}"
+
+    @property
     def zones(self) -> Path:
         return self.root / "zones"
 

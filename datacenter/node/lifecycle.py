@@ -19,8 +19,10 @@ from datacenter.node import cgroups, conmon, health, layers, network, programs, 
 from datacenter.node.exits import UNKNOWN_EXIT
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
+from datacenter.node.logfiles import keep_earlier
 from datacenter.node.restarts import Restarts, plan
 from datacenter.node.runtime import Runtime
+from datacenter.node.shipping import Shipper
 from datacenter.node.tasks import TaskError
 from datacenter.node.volumes import Volumes
 from datacenter.node.zone import Zone
@@ -60,6 +62,7 @@ class Lifecycle:
         self._volumes = Volumes(home, images, zones, self.cleared)
         self._filters = Filters(home, runtime)
         self.restarts = Restarts(self._boot_again)
+        self._shipper = Shipper(home.netns, home.hostname)
         self._health = health.Monitor(runtime, lambda zone: report(zone, node_fields(zone)))
         self._early: dict[str, int] = {}
         """Exit codes of containers that ended before their start was written down."""
@@ -114,6 +117,7 @@ class Lifecycle:
 
     def _start(self, zone: Zone) -> None:
         place = self._prepare(zone)
+        self._shipper.begin(zone)
         user = users.find_user(zone.rootfs, str(zone.metadata.get("docker:user") or ""), _extra_groups(zone))
         config = spec.oci_config(zone.record, zone.linux, user, self._host, place)
         process = config["process"]
@@ -193,6 +197,7 @@ class Lifecycle:
         self._clearing[zone.uuid] = gevent.spawn(self._clear, zone)
 
     def _clear(self, zone: Zone) -> None:
+        self._shipper.drain(zone)
         self._net.disconnect(zone.uuid)
         self._runtime.delete(zone.uuid)
         self._unmount_unused(zone)
@@ -210,8 +215,10 @@ class Lifecycle:
         self._clear(zone)
 
     def watch(self, zone: Zone) -> None:
-        """Notice it when a running zone's conmon dies without having written an exit file; check its health."""
+        """Look after a running zone: its health, its log, and a conmon that dies without an exit file."""
         self._health.watch(zone)
+        self._shipper.watch(zone)
+        keep_earlier(zone)
         gevent.spawn(self._watch, zone, zone.life.conmon_pid)
 
     def _watch(self, zone: Zone, conmon_pid: int) -> None:

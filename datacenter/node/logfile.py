@@ -7,6 +7,7 @@ are local with 9 digits and an offset, all of one width, so that they sort as te
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -67,6 +68,11 @@ class LineMaker:
         self._since = since.stamp if since else b""
         self._until = until.stamp if until else None
         self._held: dict[int, bytes] = {}
+
+    @property
+    def holds(self) -> bool:
+        """Whether the beginning of a line was taken in that is not given out yet."""
+        return any(self._held.values())
 
     def feed(self, block: bytes) -> Iterator[Lines]:
         """Yield the lines of a block of whole records, in the log's order."""
@@ -159,10 +165,31 @@ class LogFile:
             else:
                 self._held += data
 
-    def seek_tail(self, lines: int) -> None:
-        """Go to where the last ``lines`` lines begin, reading backwards no more than they take."""
-        self.file.seek(tail_offset(self.file, lines))
+    @property
+    def inode(self) -> int:
+        return os.fstat(self.file.fileno()).st_ino
+
+    @property
+    def offset(self) -> int:
+        """Where the next record begins that was not yet given out."""
+        return self.file.tell() - len(self._held)
+
+    def seek(self, offset: int) -> None:
+        """Go to where a record begins."""
+        self.file.seek(offset)
         self._held = b""
+
+    def close(self) -> None:
+        self.file.close()
+
+    def seek_tail(self, lines: int) -> int:
+        """Go to where the last ``lines`` lines begin, reading backwards no more than they take.
+
+        Returns how many lines the file lacks.
+        """
+        offset, missing = tail_offset(self.file, lines)
+        self.seek(offset)
+        return missing
 
     def seek_since(self, since: Bound) -> None:
         """Go near the first record not before ``since``, by halving: no more than a block before it."""
@@ -182,8 +209,8 @@ class LogFile:
         self._held = b""
 
 
-def tail_offset(file: io.BufferedReader | io.FileIO, lines: int) -> int:
-    """Where the last ``lines`` lines of a log begin. An unfinished line at the end counts."""
+def tail_offset(file: io.BufferedReader | io.FileIO, lines: int) -> tuple[int, int]:
+    """Where the last ``lines`` lines of a log begin, and how many it lacks. An unfinished line at the end counts."""
     at = end = file.seek(0, io.SEEK_END)
     held = b""
     found = 0
@@ -201,7 +228,7 @@ def tail_offset(file: io.BufferedReader | io.FileIO, lines: int) -> int:
             ends_line = record[FLAG] == b"F" or (found == 0 and record[FLAG] == b"P")
             if ends_line:
                 if found == lines:
-                    return offset + len(record) + 2
+                    return offset + len(record) + 2, 0
                 found += 1
         held = held[:first]
-    return 0 if lines else end
+    return (0, lines - found) if lines else (end, 0)

@@ -5,21 +5,17 @@ Docker: GET /containers/{id}/logs   SDC: CNAPI docker-exec {Logs: true}
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent import get_hub, socket
+from gevent import socket
 from gevent.event import Event
 
 from datacenter.node.client import Client, rendezvous
-from datacenter.node.ending import Ending
 from datacenter.node.frames import DETACH, STDERR, STDIN_EOF, STDOUT, Framing, ProtocolError
 from datacenter.node.logfile import Bound, LineMaker, LogFile
+from datacenter.node.logfiles import Begin, LogReader, changes, everything, from_tail
 from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
 
@@ -36,8 +32,21 @@ class LogQuery:
         self.since = _bound(command.get("Since"))
         self.until = _bound(command.get("Until"))
 
+    def begin(self) -> Begin:
+        """Where to begin reading."""
+        if self.tail is not None:
+            return from_tail(self.tail)
+        since = self.since
+        return everything if since is None else lambda files: _near(files, since)
+
     def maker(self) -> LineMaker:
         return LineMaker(wanted=self.wanted, timestamps=self.timestamps, since=self.since, until=self.until)
+
+
+def _near(files: list[LogFile], since: Bound) -> list[LogFile]:
+    for log in files:
+        log.seek_since(since)
+    return files
 
 
 def _true(value: Any) -> bool:
@@ -96,56 +105,12 @@ def _leave(client: Client) -> None:
         return
 
 
-class LogReader:
-    """A zone's log from where the query begins, on through conmon's changes of file."""
-
-    def __init__(self, path: Path, query: LogQuery) -> None:
-        self._path = path
-        self._query = query
-        self._log: LogFile | None = None
-
-    def blocks(self) -> Iterator[bytes]:
-        """Yield what is there now and was not yet read."""
-        if self._log is None:
-            self._open(begin=True)
-        elif self._log is not None:
-            yield from self._log.blocks()
-            if not self._is_current():
-                yield from self._log.blocks()
-                self.close()
-                self._open(begin=False)
-        if self._log is not None:
-            yield from self._log.blocks()
-
-    def _open(self, *, begin: bool) -> None:
-        try:
-            self._log = LogFile(self._path.open("rb", buffering=0))
-        except FileNotFoundError:
-            return
-        if begin and self._query.tail is not None:
-            self._log.seek_tail(self._query.tail)
-        elif begin and self._query.since is not None:
-            self._log.seek_since(self._query.since)
-
-    def _is_current(self) -> bool:
-        assert self._log is not None
-        try:
-            return self._path.stat().st_ino == os.fstat(self._log.file.fileno()).st_ino
-        except FileNotFoundError:
-            return True
-
-    def close(self) -> None:
-        if self._log is not None:
-            self._log.file.close()
-            self._log = None
-
-
 def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenlet) -> None:
     """Send the lines asked for, and with Follow those to come, until the container ends or the client leaves."""
     maker = query.maker()
-    reader = LogReader(zone.log_path, query)
+    reader = LogReader(zone.log_path, query.begin())
     try:
-        with _changes(zone) as (changed, ending):
+        with changes(zone) as (changed, ending):
             while True:
                 changed.clear()
                 last = ending.seen.is_set() or not query.follow
@@ -159,21 +124,6 @@ def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenl
         client.lines(maker.rest())
     finally:
         reader.close()
-
-
-@contextmanager
-def _changes(zone: Zone) -> Iterator[tuple[Event, Ending]]:
-    """An event set when the log's file changes or the zone ends; the loop's one inotify serves all followers."""
-    changed = Event()
-    ending = Ending(zone, wake=changed)
-    watcher = get_hub().loop.stat(str(zone.log_path), 0)
-    watcher.start(changed.set)
-    try:
-        yield changed, ending
-    finally:
-        ending.forget()
-        watcher.stop()
-        watcher.close()
 
 
 def _wait(changed: Event, reading: gevent.Greenlet, until: Bound | None) -> bool:

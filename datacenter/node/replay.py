@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datacenter.node.client import Client
 from datacenter.node.console import Console
-from datacenter.node.logfile import LineMaker, LogFile
+from datacenter.node.logfile import LineMaker
+from datacenter.node.logfiles import open_files
 from datacenter.node.zone import Zone
 
 
@@ -27,10 +28,14 @@ def replay(zone: Zone, client: Client, console: Console | None, wanted: frozense
     """
     sure, doubtful = known
     maker = LineMaker(wanted=wanted)
-    try:
-        log = LogFile(zone.log_path.open("rb", buffering=0))
-    except FileNotFoundError:
+    files = open_files(zone.log_path)
+    if not files:
         return
+    *earlier, log = files
+    for old in earlier:
+        with old.file:
+            for block in old.blocks():
+                client.lines(maker.feed(block))
     with log.file:
         for block in log.blocks(end=sure):
             client.lines(maker.feed(block))

@@ -41,7 +41,7 @@ def sysinfo(home: Home) -> dict[str, Any]:
     booted = int(time.time() - time.clock_gettime(time.CLOCK_BOOTTIME))
     return {
         "UUID": uuid,
-        "Hostname": f"{settings.name}-cn{home.number}",
+        "Hostname": home.hostname,
         "Datacenter Name": settings.name,
         "System Type": "Linux",
         "Live Image": "20260101T000000Z",

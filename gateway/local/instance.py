@@ -22,6 +22,9 @@ BIN = str(Path(sys.executable).parent)
 
 _SERVICES = ("vmapi", "wfapi", "cnapi", "imgapi", "napi", "papi", "fwapi", "volapi", "mahi", "cns", "cloudapi")
 
+LOG_DRIVERS = ("json-file", "syslog", "gelf", "fluentd", "none")
+"""Those that embedded compute nodes carry out; a real data center's depend on its platform."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
@@ -112,6 +115,7 @@ class Instance:
             "GATEWAY_TLS__CERTIFICATE": str(self.folder / "gateway/tls/cert.pem"),
             "GATEWAY_TLS__KEY": str(self.folder / "gateway/tls/key.pem"),
             "GATEWAY_TRITON__DATACENTER_NAME": self.datacenter,
+            "GATEWAY_TRITON__LOG_DRIVERS": json.dumps(LOG_DRIVERS),
         }
         facts |= {f"GATEWAY_SERVICES__{name.upper()}": self.url(name) for name in _SERVICES if name != "cloudapi"}
         facts["GATEWAY_CONFIG"] = os.environ.get("GATEWAY_CONFIG") or str(ROOT / "conf" / "gateway.toml")

@@ -96,7 +96,7 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
         command=merge_command(body, config),
         log=plan_log(
             body.HostConfig.LogConfig,
-            short_id=dockerids.short(container_id),
+            docker_id=container_id,
             enabled=call.config.log_drivers,
             default_size=call.config.max_log_size,
         ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.errors import InvalidParameter
+from grammars.dockerids import short
 from translators.containers.model import LogConfig
 
 DEFAULT_DRIVER = "json-file"
@@ -22,6 +23,17 @@ _FACILITIES = (
     *("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "authpriv", "ftp", "cron"),
     *(f"local{n}" for n in range(8)),
 )
+_TEMPLATE = re.compile(r"\{\{.*?\}\}")
+_TEMPLATES = (
+    "{{.ID}}",
+    "{{.FullID}}",
+    "{{.Name}}",
+    "{{.ImageID}}",
+    "{{.ImageFullID}}",
+    "{{.ImageName}}",
+    "{{.DaemonName}}",
+)
+"""The two ids are filled in here, the others by the compute node when the container starts."""
 Check = Callable[[str], str | None]
 """Says what a value must be, or None when it is fine."""
 
@@ -58,8 +70,9 @@ def _facility(value: str) -> str | None:
     return f"one of: {','.join(_FACILITIES)}"
 
 
-def _anything(_value: str) -> str | None:
-    return None
+def _tag(value: str) -> str | None:
+    unknown = [found for found in _TEMPLATE.findall(value) if found not in _TEMPLATES]
+    return f"text with no other templates than {', '.join(_TEMPLATES)}" if unknown else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +86,9 @@ _GELF = _address(("udp",), 'a gelf address "udp://<host>:<port>"', port_needed=T
 _FLUENTD = _address((), 'a fluentd address "<host>:<port>"', port_needed=True)
 _DRIVERS = {
     "json-file": Driver({"max-size": _max_size, "max-file": _count}),
-    "syslog": Driver(
-        {"syslog-address": _SYSLOG, "syslog-facility": _facility, "syslog-tag": _anything}, "syslog-address"
-    ),
-    "gelf": Driver({"gelf-address": _GELF, "gelf-tag": _anything}, "gelf-address"),
-    "fluentd": Driver({"fluentd-address": _FLUENTD, "fluentd-tag": _anything}, "fluentd-address"),
+    "syslog": Driver({"syslog-address": _SYSLOG, "syslog-facility": _facility, "syslog-tag": _tag}, "syslog-address"),
+    "gelf": Driver({"gelf-address": _GELF, "gelf-tag": _tag}, "gelf-address"),
+    "fluentd": Driver({"fluentd-address": _FLUENTD, "fluentd-tag": _tag}, "fluentd-address"),
     "none": Driver({}),
 }
 
@@ -91,7 +102,7 @@ class LogPlan:
     max_size: int
 
 
-def plan_log(config: LogConfig | None, *, short_id: str, enabled: Sequence[str], default_size: int) -> LogPlan:
+def plan_log(config: LogConfig | None, *, docker_id: str, enabled: Sequence[str], default_size: int) -> LogPlan:
     """Check a log configuration and fill in its defaults. Raises InvalidParameter."""
     if config is None or not (config.Type or config.Config):
         return LogPlan(None, {}, default_size)
@@ -100,7 +111,7 @@ def plan_log(config: LogConfig | None, *, short_id: str, enabled: Sequence[str],
     if driver is None or name not in enabled:
         raise InvalidParameter(f"unsupported log driver: {name}")
     _check_options(name, driver, config.Config)
-    options = _with_defaults(name, config.Config, short_id)
+    options = _with_defaults(name, config.Config, docker_id)
     if len(msgspec.json.encode(options)) > LONGEST:
         raise InvalidParameter(f"log options are longer than {LONGEST} characters")
     match = _SIZE.fullmatch(options.get("max-size", ""))
@@ -121,11 +132,12 @@ def _check_options(name: str, driver: Driver, options: dict[str, str]) -> None:
         raise InvalidParameter(f"missing required log opt '{driver.required}' for log driver: {name}")
 
 
-def _with_defaults(name: str, options: dict[str, str], short_id: str) -> dict[str, str]:
+def _with_defaults(name: str, options: dict[str, str], docker_id: str) -> dict[str, str]:
     filled = dict(options)
     tag = f"{name}-tag"
     if tag in _DRIVERS[name].options:
-        filled[tag] = options.get(tag, "{{.ID}}").replace("{{.ID}}", short_id)
+        text = options.get(tag, "{{.ID}}")
+        filled[tag] = text.replace("{{.ID}}", short(docker_id)).replace("{{.FullID}}", docker_id)
     if name == "syslog":
         filled.setdefault("syslog-facility", "daemon")
         if ":" not in filled["syslog-address"].partition("://")[2]:

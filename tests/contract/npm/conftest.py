@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +13,7 @@ from gevent import subprocess as green
 
 from datacenter.services.serving import Server
 from tests.contract.conftest import BookNode
+from tests.npm import installed
 
 HERE = Path(__file__).parent
 SERVICES = ("vmapi", "cnapi", "napi", "imgapi", "papi", "fwapi", "cns", "wfapi", "cloudapi")
@@ -24,18 +22,7 @@ SERVICES = ("vmapi", "cnapi", "napi", "imgapi", "papi", "fwapi", "cns", "wfapi",
 @pytest.fixture(scope="session")
 def modules() -> Path:
     """The folder of node_modules, filled by npm once and kept for later runs."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("npm is not installed")
-    wanted = (HERE / "package.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "triton-docker-gateway" / f"npm-{hashlib.sha256(wanted).hexdigest()[:12]}"
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_bytes(wanted)
-        argv = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-        subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=300)
-        (folder / "complete").touch()
-    return folder / "node_modules"
+    return installed(HERE / "package.json")
 
 
 @pytest.fixture

@@ -54,20 +54,25 @@ def test_no_ports(text):
         parse_port(text)
 
 
+DOCKER_ID = "96a6e2b06c51" + "0" * 52
+
+
 def log(driver, **options):
     config = LogConfig(Type=driver, Config={key.replace("_", "-"): value for key, value in options.items()})
     enabled = ("json-file", "syslog", "gelf", "fluentd", "none")
-    return plan_log(config, short_id="96a6e2b06c51", enabled=enabled, default_size=50)
+    return plan_log(config, docker_id=DOCKER_ID, enabled=enabled, default_size=50)
 
 
 def test_log_defaults():
-    assert plan_log(None, short_id="x", enabled=(), default_size=50).driver is None
+    assert plan_log(None, docker_id="x", enabled=(), default_size=50).driver is None
     assert log("json-file", max_size="2m").max_size == 2_000_000
     assert log("none").options == {}
     assert log("syslog", syslog_address="udp://log.host").options == {
         "syslog-address": "udp://log.host:514", "syslog-tag": "96a6e2b06c51", "syslog-facility": "daemon",
     }  # fmt: skip
     assert log("gelf", gelf_address="udp://h:1", gelf_tag="a-{{.ID}}").options["gelf-tag"] == "a-96a6e2b06c51"
+    tag = "{{.FullID}}/{{.Name}}"
+    assert log("fluentd", fluentd_address="h:1", fluentd_tag=tag).options["fluentd-tag"] == DOCKER_ID + "/{{.Name}}"
 
 
 @pytest.mark.parametrize(("driver", "options", "words"), [
@@ -80,6 +85,7 @@ def test_log_defaults():
     ("fluentd", {"fluentd_address": "tcp://a:1"}, "invalid protocol"),
     ("syslog", {"syslog_address": "udp://a", "syslog_facility": "24"}, "one of: kern"),
     ("syslog", {"syslog_address": "udp://a", "syslog_tag": "x" * 1024}, "longer than 1024"),
+    ("syslog", {"syslog_address": "udp://a", "syslog_tag": "{{.Nome}}"}, "no other templates than {{.ID}}, "),
 ])  # fmt: skip
 def test_bad_log_options(driver, options, words):
     with pytest.raises(InvalidParameter) as refused:
