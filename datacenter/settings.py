@@ -36,6 +36,8 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
     node keeps to; a developer's machine lives well with more, since containers seldom use what they may."""
     overprovision_ram: float = 64.0
     overprovision_disk: float = 64.0
+    privileged: bool = False
+    """Whether nodes give containers devices and rights that reach out of them, when the gateway asks for it."""
     docker_url: str = ""
     """tcp://host:port of the gateway, for CloudAPI's services list."""
     insecure_registries: tuple[str, ...] = ("127.0.0.0/8", "localhost")

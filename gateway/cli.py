@@ -120,9 +120,12 @@ def middleware() -> None:
 
 
 @main.command()
-def capabilities() -> None:
-    """Print what the compute nodes of the data center can do beyond a plain Triton node."""
+@click.option("--all", "everything", is_flag=True, help="Also options that are honoured as on a Docker host")
+def capabilities(everything: bool) -> None:
+    """Print what the data center's compute nodes can do, and what becomes of every option with them."""
     from gateway import settings
+    from gateway.blueprints import RESOURCES
+    from gateway.capability_page import lines
     from sdc import DataCenterClients
     from sdc.cnapi import CAPABILITIES_KEY
     from sdc.errors import SdcError
@@ -134,9 +137,14 @@ def capabilities() -> None:
         servers = clients.cnapi.list_servers(extras="sysinfo")
     except SdcError as error:
         raise click.ClickException(str(error)) from error
+    offered: set[str] = set()
     for server in servers:
-        offered = (server.get("sysinfo") or {}).get(CAPABILITIES_KEY) or ["(a plain node)"]
-        click.echo(f"{server['uuid']}  {server['status']:8} {', '.join(offered)}")
+        found = (server.get("sysinfo") or {}).get(CAPABILITIES_KEY) or []
+        offered |= set(found)
+        click.echo(f"{server['uuid']}  {server['status']:8} {', '.join(found) or '(a plain node)'}")
+    handled = [name for resource in RESOURCES for name in resource.handled]
+    for line in lines(handled, offered, everything=everything):
+        click.echo(line)
 
 
 if __name__ == "__main__":

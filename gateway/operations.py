@@ -1,4 +1,4 @@
-"""The index of the house: every operation of the Docker Engine API, and what becomes of it here.
+"""The index of the house: every operation of the Docker Engine API, and the gateway's own.
 
 An operation's name is the word that its handler, its use case, its audit line and its metric share. A row without
 a handler answers 501 with its name; a row with ``refusal`` says why it is refused for good.
@@ -77,6 +77,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("system.auth", "POST", "/auth", changes=False),
     _read("system.df", "/system/df"),
     _read("event.list", "/events"),
+    # the gateway's own
+    _read("gateway.capabilities", "/gateway/capabilities"),
     # containers
     _read("container.list", "/containers/json"),
     _post("container.create", "/containers/create", provisions=True),

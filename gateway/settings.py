@@ -64,6 +64,13 @@ class TritonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_log_size: Annotated[
         int, Meta(ge=1, description="Bytes of a container's log when json-file has no max-size")
     ] = 50_000_000
+    trusted_accounts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Logins that may have --privileged, --device, seccomp=unconfined and their like on nodes that "
+            "advertise `privileged`; * is everybody. Such a container can take over its node and all that is on it"
+        ),
+    ] = ()
     insecure_registries: Annotated[
         tuple[str, ...],
         Meta(

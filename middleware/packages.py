@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from gateway.call import Call
 from gateway.errors import InvalidParameter
+from grammars.sizes import size_in_bytes
 from middleware.base import Middleware, Options
 
 LABEL = "com.joyent.package"
@@ -33,7 +34,9 @@ class PackageOptions(Options, frozen=True):
 
 
 class Packages(Middleware):
-    """Put the package into ``call.hints["package"]``: the one the label names, else the smallest with the memory.
+    """Put the package into ``call.hints["package"]``: the one the label names, else the smallest that is large enough.
+
+    Large enough is said in memory (``-m``) and disk (``--storage-opt size``).
 
     An update that changes the memory gets the smallest with the new one, whatever the label had named.
 
@@ -62,7 +65,9 @@ class Packages(Middleware):
             call.hints["package"] = self._named(call, wanted)
         else:
             memory = getattr(call.body.HostConfig, "Memory", None)
-            call.hints["package"] = self._large_enough(call, memory if isinstance(memory, int) else 0)
+            call.hints["package"] = self._large_enough(
+                call, memory if isinstance(memory, int) else 0, _disk(call.body.HostConfig)
+            )
 
     def _named(self, call: Call, value: str) -> Package:
         if not _VALUE.fullmatch(value) or _DOUBLED.search(value):
@@ -83,14 +88,19 @@ class Packages(Middleware):
                 return dict(matches[0])
         raise InvalidParameter(f"no package supports the given container constraints: {LABEL}={value}")
 
-    def _large_enough(self, call: Call, memory: int) -> Package:
-        """Choose by memory in bytes; 0 and less mean the default."""
+    def _large_enough(self, call: Call, memory: int, disk: int = 0) -> Package:
+        """Choose by memory and disk in bytes; no memory means the default. Of all that fit, the least memory."""
         needed = memory / MIB if memory > 0 else self.options.default_memory
         found = self._list(call, f"(name={self.options.prefix}*)")
-        fitting = [package for package in found if package["max_physical_memory"] >= needed]
+        fitting = [
+            package
+            for package in found
+            if package["max_physical_memory"] >= needed and (package.get("quota") or 0) >= disk / MIB
+        ]
         if not fitting:
-            shown = human_size(memory if memory > 0 else self.options.default_memory * MIB)
-            raise InvalidParameter(f"no package supports the given container constraints: memory={shown}")
+            shown = f"memory={human_size(memory if memory > 0 else self.options.default_memory * MIB)}"
+            shown += f", disk={human_size(disk)}" if disk else ""
+            raise InvalidParameter(f"no package supports the given container constraints: {shown}")
         return dict(min(fitting, key=lambda package: package["max_physical_memory"]))
 
     def _list(self, call: Call, term: str) -> list[Package]:
@@ -106,6 +116,12 @@ class Packages(Middleware):
             self._lists.clear()
         self._lists[query] = (now, packages)
         return packages
+
+
+def _disk(host: Any) -> int:
+    """Bytes of disk that ``--storage-opt size`` asks for; what is no size is refused further on."""
+    asked = (getattr(host, "StorageOpt", None) or {}).get("size", "")
+    return size_in_bytes(asked) or 0
 
 
 def human_size(size: int) -> str:

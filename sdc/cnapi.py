@@ -11,6 +11,8 @@ from sdc.errors import SdcError
 from sdc.http import READ_SECONDS, ServiceClient
 
 CAPABILITIES_KEY = "Docker Capabilities"
+ULIMITS_KEY = "Docker Ulimits"
+"""Hard limits that the node may give to containers, by Docker's names; -1 is no limit."""
 
 
 class Cnapi(ServiceClient):

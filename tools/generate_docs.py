@@ -1,4 +1,4 @@
-"""Write docs/settings.md and docs/operations.md from the code that they describe; ``--check`` only compares."""
+"""Write docs/settings.md and docs/compatibility.md from the code that they describe; ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.blueprints import RESOURCES
-from gateway.operations import OPERATIONS
+from gateway.capability_page import page
 from gateway.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,19 +37,11 @@ def _table(section: str, model: type[msgspec.Struct]) -> list[str]:
     return rows + nested
 
 
-def operations() -> str:
-    handled = {name for resource in RESOURCES for name in resource.handled}
-    rows = ["# Operations", "", "Generated from `gateway/operations.py`: every operation of the Docker Engine API 1.24"]
-    rows += ["to 1.51. What is not served answers with the status given here and a sentence that names the operation."]
-    rows += [""]
-    rows += ["| operation | method | path | here |", "|---|---|---|---|"]
-    for row in OPERATIONS:
-        fate = "served" if row.name in handled or row.open else f"refused, {row.status}"
-        rows.append(f"| `{row.name}` | {row.method} | `{row.path}` | {fate} |")
-    return "\n".join(rows) + "\n"
+def compatibility() -> str:
+    return page(name for resource in RESOURCES for name in resource.handled)
 
 
-PAGES = {"docs/settings.md": settings, "docs/operations.md": operations}
+PAGES = {"docs/settings.md": settings, "docs/compatibility.md": compatibility}
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from gateway.call import Call
-from sdc.cnapi import CAPABILITIES_KEY, Cnapi
+from sdc.cnapi import CAPABILITIES_KEY, ULIMITS_KEY, Cnapi
 from sdc.errors import SdcUnavailable
 
 FRESH_SECONDS = 10.0
@@ -26,6 +26,7 @@ class Catalogue:
         self._cnapi = cnapi
         self._read_at = 0.0
         self._servers: dict[str, frozenset[str]] | None = None
+        self._sysinfos: list[dict[str, Any]] = []
 
     def servers(self) -> dict[str, frozenset[str]]:
         """Return capabilities by server uuid. Raises SdcUnavailable when there is no answer, old or new."""
@@ -37,8 +38,24 @@ class Catalogue:
                     raise
             else:
                 self._servers = {server["uuid"]: advertised(server) for server in found}
+                self._sysinfos = [server.get("sysinfo") or {} for server in found]
             self._read_at = time.monotonic()
         return self._servers or {}
+
+    def most_cpus(self) -> int:
+        """How many processors the largest server has; 0 when none tells."""
+        self.servers()
+        return max((int(found.get("CPU Total Cores") or 0) for found in self._sysinfos), default=0)
+
+    def ulimits(self) -> dict[str, int]:
+        """The most that every server gives of each ulimit, by Docker's name; -1 is no limit. {} when none tells."""
+        self.servers()
+        least: dict[str, int] = {}
+        for found in self._sysinfos:
+            for name, most in (found.get(ULIMITS_KEY) or {}).items():
+                known = least.get(name, -1)
+                least[name] = int(most) if known < 0 else known if most < 0 else min(known, int(most))
+        return least
 
 
 @cache
@@ -60,3 +77,7 @@ def capabilities(call: Call, server_uuid: str | None = None) -> frozenset[str]:
     if server_uuid is not None:
         return servers.get(server_uuid, frozenset())
     return frozenset().union(*servers.values())
+
+
+def catalogue(call: Call) -> Catalogue:
+    return _catalogue(call.services.cnapi)

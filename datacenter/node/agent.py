@@ -49,7 +49,7 @@ class Node:
         self.host = find_host(home)
         self.images = Layers(home)
         self.network = Network(home)
-        self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home))
+        self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home, self.host))
         self.lifecycle = Lifecycle(
             home,
             self.runtime,

@@ -21,19 +21,19 @@ HOST_WIDE = (
 """Capabilities that reach out of the container; the host is shared by tenants, so nobody gets them."""
 
 
-def effective(add: Iterable[str], drop: Iterable[str]) -> list[str]:
+def effective(add: Iterable[str], drop: Iterable[str], *, host_wide: bool = False) -> list[str]:
     """The capabilities left after Docker's CapAdd and CapDrop, sorted, with ``CAP_``.
 
     ALL adds everything a container may have. Raises TaskError InvalidArgument for an unknown name and
-    NotSupported for one that reaches out of the container.
+    NotSupported for one that reaches out of the container, unless this node gives them: ``host_wide``.
     """
     added = {_name(item) for item in add}
     dropped = {_name(item) for item in drop}
-    forbidden = sorted(added & set(HOST_WIDE))
+    forbidden = [] if host_wide else sorted(added & set(HOST_WIDE))
     if forbidden:
         raise TaskError("NotSupported", f"capability {forbidden[0]} is not given to containers on this node")
     if "ALL" in added:
-        names = set(ADDABLE) - dropped
+        names = {*ADDABLE, *(HOST_WIDE if host_wide else ())} - dropped
     elif "ALL" in dropped:
         names = added
     else:

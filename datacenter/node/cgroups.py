@@ -21,6 +21,32 @@ def has_swap_accounting() -> bool:
     return (ROOT / "memory" / "memory.memsw.limit_in_bytes").exists()
 
 
+def features() -> frozenset[str]:
+    """Which limits the kernel's cgroups carry out here, by the names of Docker capabilities."""
+    return _features_v2() if is_v2() else _features_v1()
+
+
+def _features_v1() -> frozenset[str]:
+    files = {
+        "memory-reservation": ("memory", "memory.soft_limit_in_bytes"),
+        "memory-swappiness": ("memory", "memory.swappiness"),
+        "oom-kill-disable": ("memory", "memory.oom_control"),
+        "cpuset-mems": ("cpuset", "cpuset.mems"),
+        "blkio-throttle": ("blkio", "blkio.throttle.read_bps_device"),
+        "blkio-weight": ("blkio", "blkio.weight"),  # runtimes know no other scheduler's file in this hierarchy
+    }
+    return frozenset(name for name, (controller, file) in files.items() if (ROOT / controller / file).exists())
+
+
+def _features_v2() -> frozenset[str]:
+    controllers = set((ROOT / "cgroup.controllers").read_text().split())
+    names = {"memory": ("memory-reservation",), "cpuset": ("cpuset-mems",), "io": ("blkio-throttle",)}
+    found = {name for controller in controllers for name in names.get(controller, ())}
+    if any(any(ROOT.glob(pattern)) for pattern in ("*/io.weight", "*/io.bfq.weight")):
+        found.add("blkio-weight")
+    return frozenset(found)
+
+
 def folder(group: str, controller: str) -> Path:
     """Where a cgroup's files of one controller are; ``group`` begins with a slash."""
     return Path(f"{ROOT}{group}") if is_v2() else Path(f"{ROOT}/{controller}{group}")

@@ -7,6 +7,7 @@ and is for operators.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from datacenter.node.tasks import TaskError
 
@@ -37,3 +38,10 @@ def start_failure(text: str) -> TaskError:
     if re.search(r"\bexec(utable)?\b(?!\.).*permission denied", text, re.IGNORECASE):
         return TaskError("InitNotExecutable", text)
     return TaskError("InternalError", text or "conmon failed")
+
+
+def blamed(error: TaskError, linux: dict[str, Any]) -> TaskError:
+    """Blame a failure that nobody is known to be at fault for on the seccomp profile that was asked for, if any."""
+    if error.rest_code != "InternalError" or not linux.get("SeccompProfile"):
+        return error
+    return TaskError("InitFailed", "the process could not be started under the seccomp profile that was asked for")

@@ -26,4 +26,6 @@ def find_host(home: Home) -> Host:
         init_program=init,
         seccomp=Path("/proc/sys/kernel/seccomp").exists(),
         cgroup=home.cgroup,
+        features=cgroups.features(),
+        privileged=home.settings.privileged,
     )

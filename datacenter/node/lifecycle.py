@@ -15,7 +15,7 @@ from gevent.event import AsyncResult
 from gevent.socket import wait_read
 
 from datacenter.clock import iso
-from datacenter.node import cgroups, conmon, health, layers, network, programs, rootfs, spawn, spec, users
+from datacenter.node import cgroups, complaints, conmon, health, layers, network, programs, rootfs, spawn, spec, users
 from datacenter.node.exits import UNKNOWN_EXIT
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
@@ -125,7 +125,10 @@ class Lifecycle:
         programs.check_program(zone.rootfs, program, process["env"], process["cwd"])
         self._filters.use(config)
         (zone.bundle / "config.json").write_bytes(msgspec.json.encode(config))
-        pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
+        try:
+            pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
+        except TaskError as error:
+            raise complaints.blamed(error, zone.linux) from error
         zone.change_life(pid=pid, conmon_pid=conmon_pid)
         self._filters.learn(zone.uuid, config)
         for hook in list(zone.before_start):

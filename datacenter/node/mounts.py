@@ -26,8 +26,9 @@ def _mount(target: str, kind: str, source: str, *options: str) -> Json:
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def system_mounts(linux: Json) -> list[Json]:
-    """/proc, /dev and /sys as dockerd lays them out."""
+def system_mounts(linux: Json, *, writable: bool = False) -> list[Json]:
+    """/proc, /dev and /sys as dockerd lays them out; /sys is ``writable`` in a privileged container."""
+    sys = () if writable else ("ro",)
     shm = linux.get("ShmSize") or SHM_BYTES
     return [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
@@ -35,8 +36,8 @@ def system_mounts(linux: Json) -> list[Json]:
         _mount(
             "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
         ),
-        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
-        _mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
+        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", *sys),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", *sys, "nosuid", "noexec", "nodev"),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", f"size={shm}"),  # noqa: S108 - the container's
     ]

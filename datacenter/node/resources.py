@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from datacenter.node.devices import device_numbers
 from datacenter.node.tasks import TaskError
 
 MIB = 1 << 20
 PERIOD_US = 100_000
 DEFAULT_NOFILE = 1 << 20  # what dockerd gives, clamped to what this process may give
+
+THROTTLES = {
+    "BlkioDeviceReadBps": "throttleReadBpsDevice",
+    "BlkioDeviceWriteBps": "throttleWriteBpsDevice",
+    "BlkioDeviceReadIOps": "throttleReadIOPSDevice",
+    "BlkioDeviceWriteIOps": "throttleWriteIOPSDevice",
+}
+"""Docker's word -> OCI's."""
 
 Json = dict[str, Any]
 Limits = Mapping[str, tuple[int, int]]
@@ -17,8 +26,12 @@ Limits = Mapping[str, tuple[int, int]]
 
 
 def resources(vm: Json, linux: Json, *, swap_accounting: bool) -> Json:
-    """OCI ``linux.resources``. Keys of ``docker:linux`` win over the package's."""
+    """OCI ``linux.resources``. Keys of ``docker:linux`` win over the package's.
+
+    Raises TaskError NotSupported for a throttled device that this machine has not.
+    """
     found: Json = {"devices": [{"allow": False, "access": "rwm"}], "memory": _memory(vm, linux, swap_accounting)}
+    found["blockIO"] = _block_io(linux)
     cpu = _cpu(vm, linux)
     if cpu:
         found["cpu"] = cpu
@@ -36,7 +49,31 @@ def _memory(vm: Json, linux: Json, swap_accounting: bool) -> Json:
     total = linux.get("MemorySwapBytes") or (vm.get("max_swap") or 0) * MIB
     if swap_accounting and total:
         memory["swap"] = total if total < 0 else max(total, limit)
+    if linux.get("MemoryReservation"):
+        memory["reservation"] = min(linux["MemoryReservation"], limit)
+    if linux.get("MemorySwappiness") is not None:
+        memory["swappiness"] = linux["MemorySwappiness"]
+    if linux.get("OomKillDisable"):
+        memory["disableOOMKiller"] = True
     return memory
+
+
+def _block_io(linux: Json) -> Json:
+    """Weights and throttles; Docker names devices by path, the kernel by number."""
+    found: Json = {"weight": linux["BlkioWeight"]} if linux.get("BlkioWeight") else {}
+    weights = [_device(item, "weight", item.get("Weight", 0)) for item in linux.get("BlkioWeightDevice") or []]
+    if weights:
+        found["weightDevice"] = weights
+    for name, key in THROTTLES.items():
+        rates = [_device(item, "rate", item.get("Rate", 0)) for item in linux.get(name) or []]
+        if rates:
+            found[key] = rates
+    return found
+
+
+def _device(item: Json, name: str, value: int) -> Json:
+    major, minor = device_numbers(str(item.get("Path", "")))
+    return {"major": major, "minor": minor, name: value}
 
 
 def _cpu(vm: Json, linux: Json) -> Json:
@@ -51,6 +88,8 @@ def _cpu(vm: Json, linux: Json) -> Json:
         cpu["shares"] = max(2, linux["CpuShares"])
     if linux.get("CpusetCpus"):
         cpu["cpus"] = linux["CpusetCpus"]
+    if linux.get("CpusetMems"):
+        cpu["mems"] = linux["CpusetMems"]
     return cpu
 
 

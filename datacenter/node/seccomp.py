@@ -14,14 +14,12 @@ from typing import Any
 
 import msgspec
 
+from grammars.seccomp import AF_VSOCK, NEW_NAMESPACES, PERMISSIVE, PERSONALITIES, Profile, Rule, applies
+
 Json = dict[str, Any]
 
 EPERM, ENOSYS = 1, 38
-NEW_NAMESPACES = 0x7E020000
-"""clone(2)'s CLONE_NEW* flags."""
-PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
-AF_VSOCK = 40
-"""Sockets to the hypervisor."""
+DOCKER_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 ARCHITECTURES = {
     "x86_64": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
     "aarch64": ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
@@ -71,3 +69,75 @@ def _when(name: str, index: int, value: int, comparison: str) -> Json:
     if comparison == "SCMP_CMP_MASKED_EQ":
         argument["valueTwo"] = 0
     return {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [argument]}
+
+
+def narrowed(asked: Profile, capabilities: Iterable[str]) -> Json:
+    """OCI ``linux.seccomp`` for a container that asked for less: both its profile and the node's own hold.
+
+    What the node allows by arguments alone stays so; ``grammars.seccomp`` refuses profiles for which that is not
+    the intersection.
+    """
+    capabilities = frozenset(capabilities)
+    ours = profile(capabilities)
+    architecture = DOCKER_MACHINES.get(platform.machine(), platform.machine())
+    rules = [rule for rule in asked.rules if applies(rule, architecture=architecture, capabilities=capabilities)]
+    if asked.allows_by_default:
+        return {**ours, "syscalls": _without_denied(ours["syscalls"], rules, asked.default_action)}
+    result = {**ours, "defaultAction": asked.default_action, "syscalls": _only_allowed(ours["syscalls"], rules)}
+    result.pop("defaultErrnoRet")
+    if asked.default_action == "SCMP_ACT_ERRNO":
+        result["defaultErrnoRet"] = asked.default_errno or EPERM
+    return result
+
+
+def _without_denied(ours: list[Json], rules: list[Rule], default: str) -> list[Json]:
+    """The node's rules less the calls that are denied, which get an action of their own."""
+    denied = {name: rule for rule in rules if rule.action not in PERMISSIVE for name in rule.names}
+    kept = []
+    for entry in ours:
+        names = [name for name in entry["names"] if name not in denied]
+        action = default if entry["action"] == "SCMP_ACT_ALLOW" else entry["action"]
+        if names:
+            kept.append({**entry, "names": names, "action": action})
+    return kept + [_action(rule, [name]) for name, rule in denied.items()]
+
+
+def _only_allowed(ours: list[Json], rules: list[Rule]) -> list[Json]:
+    """The rules that are asked for, as far as the node allows the same; what they deny they may deny."""
+    plain = {
+        name for entry in ours if entry["action"] == "SCMP_ACT_ALLOW" and "args" not in entry for name in entry["names"]
+    }
+    bound: dict[str, list[Json]] = {}
+    for entry in ours:
+        if "args" in entry:
+            bound.setdefault(entry["names"][0], []).extend(entry["args"])
+    kept = []
+    for rule in rules:
+        if rule.action not in PERMISSIVE:
+            kept.append({**_action(rule, list(rule.names)), **_conditions(rule)})
+            continue
+        names = [name for name in rule.names if name in plain]
+        if names:
+            kept.append({**_action(rule, names), **_conditions(rule)})
+        for name in sorted(set(rule.names) & bound.keys()):
+            first = any(condition.index == 0 for condition in rule.conditions)
+            own = _conditions(rule).get("args", [])
+            conditions = [own] if first else [[argument, *own] for argument in bound[name]]
+            kept += [{**_action(rule, [name]), "args": args} for args in conditions]
+    return kept
+
+
+def _action(rule: Rule, names: list[str]) -> Json:
+    found: Json = {"names": names, "action": rule.action}
+    if rule.action == "SCMP_ACT_ERRNO":
+        found["errnoRet"] = rule.errno or EPERM
+    return found
+
+
+def _conditions(rule: Rule) -> Json:
+    args = [
+        {"index": each.index, "value": each.value, "op": each.operator}
+        | ({"valueTwo": each.value_two} if each.operator == "SCMP_CMP_MASKED_EQ" else {})
+        for each in rule.conditions
+    ]
+    return {"args": args} if args else {}

@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
-from datacenter.node import capabilities, mounts, resources, seccomp
+from datacenter.node import capabilities, devices, mounts, resources, seccomp
 from datacenter.node.tasks import TaskError
 from datacenter.node.users import User
+from grammars.seccomp import ProfileError
+from grammars.seccomp import parse as parse_profile
 
 Json = dict[str, Any]
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-NAMESPACED_SYSCTLS = ("net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
+NAMESPACED_SYSCTLS = ("net.", "fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class Host:
     """Whether the kernel and the runtime filter system calls."""
     cgroup: str
     """Parent of every container's cgroup."""
+    features: frozenset[str] = frozenset()
+    """Limits that the kernel's cgroups carry out here, by the names of Docker capabilities."""
+    privileged: bool = False
+    """Whether containers may reach out of themselves when VMAPI's record says so: the operator's decision."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ def environment(vm: Json, user: User) -> list[str]:
 
 def oci_config(vm: Json, linux: Json, user: User, host: Host, place: Place) -> Json:
     """The whole config.json. Raises TaskError for options this node can't honour."""
+    _check_features(linux, host)
     return {
         "ociVersion": "1.0.2",
         "hostname": hostname(vm),
@@ -102,7 +109,7 @@ def process(vm: Json, linux: Json, user: User, host: Host) -> Json:
         if host.init_program is None:
             raise TaskError("NotSupported", "this node has no init program (tini) for containers started with --init")
         argv = [mounts.INIT_PATH, "--", *argv]
-    caps = _capabilities(linux)
+    caps = _capabilities(linux, host)
     found: Json = {
         "terminal": bool(meta.get("docker:tty")),
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
@@ -119,26 +126,73 @@ def process(vm: Json, linux: Json, user: User, host: Host) -> Json:
     return found
 
 
-def _capabilities(linux: Json) -> list[str]:
-    return capabilities.effective(linux.get("CapAdd") or (), linux.get("CapDrop") or ())
+FEATURES = {
+    "MemoryReservation": "memory-reservation",
+    "MemorySwappiness": "memory-swappiness",
+    "OomKillDisable": "oom-kill-disable",
+    "CpusetMems": "cpuset-mems",
+    "BlkioWeight": "blkio-weight",
+    "BlkioWeightDevice": "blkio-weight",
+    **dict.fromkeys(resources.THROTTLES, "blkio-throttle"),
+}
+"""Key of ``docker:linux`` -> what the kernel must have for it."""
+_OPEN = ("Privileged", "Devices", "DeviceCgroupRules", "ExactPaths")
+
+
+def _check_features(linux: Json, host: Host) -> None:
+    """Raise TaskError NotSupported for what this node does not advertise."""
+    for key, feature in FEATURES.items():
+        if linux.get(key) not in (None, [], "", False) and feature not in host.features:
+            raise TaskError("NotSupported", f"this node's kernel lacks {feature}, which {key} needs")
+    for key in _OPEN:
+        if linux.get(key) and not host.privileged:
+            raise TaskError("NotSupported", f"{key} is not given to containers on this node")
+
+
+def is_privileged(linux: Json) -> bool:
+    return bool(linux.get("Privileged"))
+
+
+def _capabilities(linux: Json, host: Host) -> list[str]:
+    added = ("ALL",) if is_privileged(linux) else linux.get("CapAdd") or ()
+    return capabilities.effective(added, linux.get("CapDrop") or (), host_wide=host.privileged)
 
 
 def _security(linux: Json) -> bool:
-    """Whether ``no-new-privileges`` is asked for. Raises TaskError NotSupported for any other security option."""
+    """Whether ``no-new-privileges`` is asked for. Raises TaskError NotSupported for any unknown security option."""
     chosen = False
     for option in linux.get("SecurityOpt") or []:
         name, _, value = option.replace(":", "=", 1).partition("=")
         if name == "no-new-privileges" and value in {"", "true", "false"}:
             chosen = value != "false"
+        elif option == UNCONFINED:
+            continue
         elif name not in {"label", "apparmor"} or value not in {"disable", "unconfined"}:
             raise TaskError("NotSupported", f"security option {option} is not supported on this node")
     return chosen
 
 
+UNCONFINED = "seccomp=unconfined"
+
+
+def _seccomp(linux: Json, host: Host) -> Json | None:
+    """The filter of system calls; None for none. Raises TaskError."""
+    unconfined = UNCONFINED in (linux.get("SecurityOpt") or [])
+    if unconfined and not host.privileged:
+        raise TaskError("NotSupported", f"security option {UNCONFINED} is not supported on this node")
+    if unconfined or is_privileged(linux) or not host.seccomp:
+        return None
+    if not linux.get("SeccompProfile"):
+        return seccomp.profile(_capabilities(linux, host))
+    try:
+        asked = parse_profile(str(linux["SeccompProfile"]))
+    except ProfileError as error:
+        raise TaskError("InvalidArgument", f"decoding seccomp profile failed: {error}") from error
+    return seccomp.narrowed(asked, _capabilities(linux, host))
+
+
 def _mounts(vm: Json, linux: Json, host: Host, place: Place) -> list[Json]:
-    if linux.get("Devices"):
-        raise TaskError("NotSupported", "host devices are not given to containers on this node")
-    found = mounts.system_mounts(linux) + mounts.file_mounts(place.bundle)
+    found = mounts.system_mounts(linux, writable=is_privileged(linux)) + mounts.file_mounts(place.bundle)
     found += mounts.volume_mounts(vm, place.zones) + mounts.tmpfs_mounts(linux)
     if linux.get("Init"):
         found.append(
@@ -160,15 +214,50 @@ def _linux(vm: Json, linux: Json, host: Host, place: Place) -> Json:
         "cgroupsPath": f"{host.cgroup}/{vm['uuid']}",
         "namespaces": [*({"type": kind} for kind in ("pid", "mount", "ipc", "uts", "cgroup")), network],
         "resources": resources.resources(vm, linux, swap_accounting=host.swap_accounting),
-        "maskedPaths": list(mounts.MASKED),
-        "readonlyPaths": list(mounts.READONLY),
+        "maskedPaths": _paths(linux, "MaskedPaths", mounts.MASKED),
+        "readonlyPaths": _paths(linux, "ReadonlyPaths", mounts.READONLY),
     }
+    found |= _devices(linux, found["resources"]["devices"])
     sysctls = _sysctls(vm, linux)
     if sysctls:
         found["sysctl"] = sysctls
-    if host.seccomp:
-        found["seccomp"] = seccomp.profile(_capabilities(linux))
+    filtered = _seccomp(linux, host)
+    if filtered:
+        found["seccomp"] = filtered
     return found
+
+
+def _paths(linux: Json, name: str, ours: tuple[str, ...]) -> list[str]:
+    """Paths kept from the container: the node's own and what was asked for, or exactly what was asked for."""
+    asked = [str(path) for path in linux.get(name) or []]
+    if is_privileged(linux):
+        return asked
+    if name in (linux.get("ExactPaths") or ()):
+        return asked
+    return list(dict.fromkeys([*ours, *asked]))
+
+
+def _devices(linux: Json, rules: list[Json]) -> Json:
+    """OCI ``devices`` of a container that may have some; ``rules`` of its cgroup are added to."""
+    if is_privileged(linux):
+        rules.append({"allow": True, "access": "rwm"})
+        return {"devices": devices.all_devices()}
+    found = devices.container_devices(linux.get("Devices") or [])
+    rules += [
+        {"allow": True, "type": item["type"], "major": item["major"], "minor": item["minor"], "access": access}
+        for item, access in found
+    ]
+    rules += [_cgroup_rule(text) for text in linux.get("DeviceCgroupRules") or []]
+    return {"devices": [item for item, _ in found]} if found else {}
+
+
+def _cgroup_rule(text: str) -> Json:
+    kind, numbers, access = text.split()
+    rule: Json = {"allow": True, "type": kind, "access": access}
+    for name, number in zip(("major", "minor"), numbers.split(":"), strict=True):
+        if number != "*":
+            rule[name] = int(number)
+    return rule
 
 
 def _sysctls(vm: Json, linux: Json) -> dict[str, str]:

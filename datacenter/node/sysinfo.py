@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from datacenter.node.home import Home
+from datacenter.node.spec import Host
 
 CAPABILITIES = (
     "stdio-frames",
@@ -27,12 +28,25 @@ CAPABILITIES = (
     "pause",
     "nic-hotplug",
     "commit",
+    "security-profiles",
 )
+"""What every embedded node can do; limits that depend on its kernel, and what its operator allows, come on top."""
 ADMIN_IP = "127.0.0.1"
 GIB = 1024
 
 
-def sysinfo(home: Home) -> dict[str, Any]:
+def capabilities_of(host: Host) -> list[str]:
+    """The names of what a node can do, as the gateway's table of options knows them."""
+    allowed = ["privileged"] if host.privileged else []
+    return [*CAPABILITIES, *sorted(host.features), *allowed]
+
+
+def ulimits_of(host: Host) -> dict[str, int]:
+    """The hard limits that containers may have here, by Docker's names; -1 is no limit."""
+    return {name.lower(): hard for name, (_, hard) in sorted(host.limits.items()) if name != "OFILE"}
+
+
+def sysinfo(home: Home, host: Host) -> dict[str, Any]:
     """The sysinfo object; memory in MiB, disk in GiB, both as the settings share the machine out among its nodes."""
     settings = home.settings
     uuid = home.server_uuid()
@@ -70,5 +84,6 @@ def sysinfo(home: Home) -> dict[str, Any]:
         },
         "Virtual Network Interfaces": {},
         "SDC Agents": [],
-        "Docker Capabilities": list(CAPABILITIES),
+        "Docker Capabilities": capabilities_of(host),
+        "Docker Ulimits": ulimits_of(host),
     }

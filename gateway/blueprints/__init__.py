@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.blueprints.about import about
 from gateway.blueprints.archive import archive
 from gateway.blueprints.binding import Resource
 from gateway.blueprints.containers import containers
@@ -10,4 +11,4 @@ from gateway.blueprints.execs import execs
 from gateway.blueprints.images import images
 from gateway.blueprints.system import system
 
-RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive)
+RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive, about)

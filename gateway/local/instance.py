@@ -38,6 +38,7 @@ class Instance:
     account: str = "demo"
     datacenter: str = "emb"
     mirrors: tuple[str, ...] = ()
+    privileged: bool = False
 
     @classmethod
     def of(cls, environ: Mapping[str, str], base: Path | None = None) -> Instance:
@@ -63,6 +64,7 @@ class Instance:
             account=environ.get("ACCOUNT") or "demo",
             datacenter=environ.get("DATACENTER") or "emb",
             mirrors=tuple(environ.get("REGISTRY_MIRRORS", "").split()),
+            privileged=environ.get("PRIVILEGED_CONTAINERS", "") in {"1", "yes", "true"},
         )
 
     @property
@@ -100,6 +102,7 @@ class Instance:
             "simulated_nodes": self.simulated,
             "docker_url": self.docker_url,
             "registry_mirrors": self.mirrors,
+            "privileged": self.privileged,
         }
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # keys, environments of containers and what they wrote

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import types
 import typing
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -14,20 +12,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.app import create_app
 from gateway.blueprints import RESOURCES
-from gateway.call import Account
 from gateway.operations import by_name
-from gateway.settings import Settings
-from gateway.state.image_records import ImageRecord
-from middleware.base import Middleware
-from sdc import DataCenterClients
-from tests.contract.conftest import IMAGE, BookNode
-from tests.contract.test_middleware import InProcess
-from translators import jobs
+from tests.contract.house import House, house, make_house
 from translators.containers.execs import ExecCreate
 from translators.containers.model import ContainerCreate
 
+__all__ = ["house", "make_house"]
 STREAMS = {"container.wait", "container.attach", "container.logs", "exec.start", "event.list",
            "container.stats", "system.auth"}  # fmt: skip
 """They wait, or speak to a node's socket or a registry: other tests have those."""
@@ -36,93 +27,6 @@ MODELS = {
     "container.create": ContainerCreate,
     "exec.create": ExecCreate,
 }
-
-
-class Somebody(Middleware):
-    """Stands in for authentication: every call is one account's."""
-
-    name = "somebody"
-    account = ""
-
-    def before(self, call):
-        call.account = Account(uuid=self.account, login="jill", approved=True)
-
-
-class EndsJobs(InProcess):
-    """VMAPI whose jobs have ended before it answers: nothing else runs while a test waits for them."""
-
-    def __init__(self, dc):
-        super().__init__(dc.vmapi.app)
-        self.engine = dc.wfapi.engine
-
-    def send(self, request, **more):
-        response = super().send(request, **more)
-        if response.status_code == 202:
-            self.engine.wait(response.json()["job_uuid"], 10)
-        return response
-
-
-class AtOnce:
-    """A thread that runs in the one that starts it."""
-
-    def __init__(self, *, target, args, daemon):
-        self.start = lambda: target(*args)
-
-
-class House:
-    """A gateway before a whole data center in one process, with one running and one stopped container."""
-
-    def __init__(self, dc, folder) -> None:
-        self.dc = dc
-        self.node = BookNode()
-        sysinfo = self.node.sysinfo(memory=1 << 20, disk_gib=1 << 16)
-        dc.cnapi.app.test_client().post(f"/servers/{self.node.uuid}/sysinfo", json={"sysinfo": sysinfo})
-        self.owner = Somebody.account = dc.mahi.create_account("jill")["uuid"]
-        names = "vmapi cnapi imgapi napi papi fwapi mahi".split()
-        services = DataCenterClients.connect({name: "http://127.0.0.1:9" for name in names})
-        for name in names:
-            getattr(services, name)._adapter = InProcess(getattr(dc, name).app)
-        services.vmapi._adapter = EndsJobs(dc)
-        chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
-        self.app = create_app(Settings(state_dir=str(folder), chain=chain), services=services)
-        self.state = self.app.house.state
-        manifest = {"v": 2, "uuid": IMAGE, "owner": dc.mahi.admin_uuid, "name": "docker-layer", "version": "1",
-                    "type": "docker", "os": "linux", "public": False}  # fmt: skip
-        services.imgapi.admin_import_image(IMAGE, manifest)
-        services.imgapi.add_image_file(IMAGE, b"\0" * 1024, compression="none")
-        services.imgapi.activate_image(IMAGE)
-        self.image()
-        self.http = self.app.test_client()
-        for name in ("up", "down"):
-            answer = self.http.post(f"/containers/create?name={name}", json={"Image": "busybox", "Cmd": ["sh"]})
-            assert answer.status_code == 201, answer.text
-        assert self.http.post("/containers/up/start").status_code == 204
-        self.exec_id = self.http.post("/containers/up/exec", json={"Cmd": ["sh"]}).json["Id"]
-
-    def image(self) -> None:
-        config = {"config": {"Cmd": ["sh"]}, "rootfs": {"type": "layers", "diff_ids": []}, "history": []}
-        digest = "sha256:" + "1" * 64
-        record = ImageRecord(
-            owner_uuid=self.owner, config_digest=digest, image_uuid=IMAGE, manifest_digest="sha256:" + "2" * 64,
-            manifest_str="{}", size=1, created=1.0, config=config,
-        )  # fmt: skip
-        self.state.images.put(record)
-        self.state.images.tag(self.owner, "busybox", "latest", digest)
-
-    def things(self) -> tuple[Any, ...]:
-        """What a refused request must not add to."""
-        vms = [vm["uuid"] for vm in self.dc.vmapi.vms() if vm["state"] not in {"destroyed", "failed"}]
-        rules = self.dc.fwapi.app.test_client().get(f"/rules?owner_uuid={self.owner}").json
-        nics = self.dc.napi.app.test_client().get("/nics?limit=1000").json
-        return sorted(vms), len(rules), sorted(nic["mac"] for nic in nics if nic["belongs_to_type"] == "zone")
-
-
-@pytest.fixture
-def house(dc, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "threading", SimpleNamespace(Thread=AtOnce, Event=threading.Event))
-    made = House(dc, tmp_path / "gateway")
-    yield made
-    made.node.server.stop(timeout=0)
 
 
 NASTY = st.sampled_from(

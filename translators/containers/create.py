@@ -9,18 +9,19 @@ from gateway.call import Call
 from gateway.errors import InternalError, InvalidParameter, NotFound
 from grammars import dockerids
 from sdc.errors import SdcError, SdcUnavailable
-from translators.capabilities import capabilities
+from translators.capabilities import capabilities, catalogue
 from translators.containers import volumes
 from translators.containers.command import merge_command
 from translators.containers.firewall import add_rules, plan_rules
 from translators.containers.health import HEALTH, health_warning, merge_health
 from translators.containers.linking import keep_links, plan_links
 from translators.containers.links import link_metadata
-from translators.containers.linux import LINUX_OPTIONS, plan_linux
+from translators.containers.linux import Ground, plan_linux
 from translators.containers.log_config import plan_log
 from translators.containers.lookup import find_container, mine
 from translators.containers.model import ContainerCreate, RestartPolicy
 from translators.containers.networks import dns_suffixes, plan_networks
+from translators.containers.packages import size_warnings
 from translators.containers.payload import Parts, Payload, build_payload
 from translators.containers.ports import plan_ports
 from translators.containers.restart import RESTART_POLICIES, policy_warning, stored_policy
@@ -76,12 +77,19 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
     image, config = find_source(call, body.Image)
     with speaking_docker(DOING):
         offered = capabilities(call)
-    supported, policies, checked = (name in offered for name in (LINUX_OPTIONS, RESTART_POLICIES, HEALTH))
+        nodes = catalogue(call)
+        ground = Ground(
+            offered=offered,
+            trusted=is_trusted(call),
+            ulimits=nodes.ulimits(),
+            cpus=nodes.most_cpus(),
+        )
+    policies, checked = (name in offered for name in (RESTART_POLICIES, HEALTH))
     vm_uuid = str(uuid.uuid4())
     container_id = dockerids.new_docker_id(vm_uuid)
     ports = plan_ports(body, config.get("ExposedPorts") or ())
-    networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=supported)
-    linux = plan_linux(body, config, supported=supported, no_network=networks.disconnected)
+    networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=ground.linux)
+    linux = plan_linux(body, config, ground, no_network=networks.disconnected)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)
     targets = volumes.plan_volumes(body, config.get("Volumes") or ()).targets
@@ -113,7 +121,13 @@ def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
     payload = build_payload(body, parts)
     payload["firewall_rules"] = plan_rules(call, vm_uuid, ports.published)
     more = [policy_warning(restart, supported=policies), health_warning(check, supported=checked)]
-    return payload, [*ports.warnings, *networks.warnings, *linux.warnings, *(text for text in more if text)]
+    sizes = size_warnings(body.HostConfig, call.hints["package"])
+    return payload, [*sizes, *ports.warnings, *networks.warnings, *linux.warnings, *(text for text in more if text)]
+
+
+def is_trusted(call: Call) -> bool:
+    """Whether the operator lets the account reach out of its containers."""
+    return bool({"*", call.owner.login} & set(call.config.trusted_accounts))
 
 
 def _package(call: Call) -> str:

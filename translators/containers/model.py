@@ -56,10 +56,30 @@ class DeviceRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     Options: dict[str, str] = field(default_factory=dict)
 
 
+class WeightDevice(msgspec.Struct, kw_only=True, omit_defaults=True):
+    Path: str = ""
+    Weight: int = 0
+
+
+class ThrottleDevice(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """``Rate`` in bytes or operations a second."""
+
+    Path: str = ""
+    Rate: int = 0
+
+
 class Ulimit(msgspec.Struct, kw_only=True, omit_defaults=True):
     Name: str = ""
     Soft: int = 0
     Hard: int = 0
+
+
+class TmpfsOptions(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """``Options`` are flags and pairs: ``[["noexec"], ["uid", "7"]]``."""
+
+    SizeBytes: int = 0
+    Mode: int = 0
+    Options: list[list[str]] = field(default_factory=list)
 
 
 class Mount(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -73,7 +93,7 @@ class Mount(msgspec.Struct, kw_only=True, omit_defaults=True):
     BindOptions: dict[str, Any] = field(default_factory=dict)
     VolumeOptions: dict[str, Any] = field(default_factory=dict)
     ImageOptions: dict[str, Any] = field(default_factory=dict)
-    TmpfsOptions: dict[str, Any] = field(default_factory=dict)
+    TmpfsOptions: TmpfsOptions | None = None
     ClusterOptions: dict[str, Any] = field(default_factory=dict)
 
 
@@ -86,11 +106,11 @@ class HostConfig(msgspec.Struct, kw_only=True, omit_defaults=True):
     NanoCpus: int = 0
     CgroupParent: str = ""
     BlkioWeight: int = 0
-    BlkioWeightDevice: list[dict[str, Any]] = field(default_factory=list)
-    BlkioDeviceReadBps: list[dict[str, Any]] = field(default_factory=list)
-    BlkioDeviceWriteBps: list[dict[str, Any]] = field(default_factory=list)
-    BlkioDeviceReadIOps: list[dict[str, Any]] = field(default_factory=list)
-    BlkioDeviceWriteIOps: list[dict[str, Any]] = field(default_factory=list)
+    BlkioWeightDevice: list[WeightDevice] = field(default_factory=list)
+    BlkioDeviceReadBps: list[ThrottleDevice] = field(default_factory=list)
+    BlkioDeviceWriteBps: list[ThrottleDevice] = field(default_factory=list)
+    BlkioDeviceReadIOps: list[ThrottleDevice] = field(default_factory=list)
+    BlkioDeviceWriteIOps: list[ThrottleDevice] = field(default_factory=list)
     CpuPeriod: int = 0
     CpuQuota: int = 0
     CpuRealtimePeriod: int = 0

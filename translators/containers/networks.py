@@ -12,6 +12,7 @@ from gateway.errors import InvalidParameter, NotFound, NotImplementedHere
 from grammars import dockerids
 from sdc.errors import SdcError
 from sdc.napi import Napi
+from translators.containers.endpoints import NO_MAC, endpoint_warnings
 from translators.containers.model import ContainerCreate, EndpointSettings
 from translators.errors import explain, speaking_docker
 from translators.labels import NETWORK_LABEL
@@ -116,7 +117,7 @@ def plan_networks(call: Call, body: ContainerCreate, *, publishes: bool, can_dis
                 network.pop("primary", None)
             plan.networks.append({"uuid": _external(call, label)["uuid"], "primary": True})
     if body.MacAddress or any(e and e.MacAddress for e in body.NetworkingConfig.EndpointsConfig.values()):
-        plan.warnings.append("MacAddress is not supported: the data center chooses hardware addresses.")
+        plan.warnings.append(NO_MAC)
     return plan
 
 
@@ -138,17 +139,19 @@ def _refuse_modes(mode: str, *, can_disconnect: bool) -> None:
 def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan) -> None:
     endpoints = dict(body.NetworkingConfig.EndpointsConfig)
     first = call.config.default_fabric if mode in DEFAULT_MODES | {"none"} else mode
-    settings = endpoints.pop(mode or "default", None)
+    settings = next((endpoints.pop(name) for name in (mode or "default", "bridge", first) if endpoints.get(name)), None)
     chosen = [(first, settings), *((name, s) for name, s in endpoints.items() if name not in {first, *DEFAULT_MODES})]
+    priorities: dict[str, int] = {}
     for ref, endpoint in chosen:
         network = network_book(call).find(call.owner.uuid, ref)
         if network is None:
             raise NotFound(f"network {ref} not found")
         if all(network["uuid"] != (known.get("uuid") or known.get("ipv4_uuid")) for known in plan.networks):
             plan.networks.append(_entry(network, endpoint))
-        if endpoint and (endpoint.Aliases or endpoint.Links):
-            plan.warnings.append(f"Aliases and links on the network {network['name']} have no effect.")
-    plan.networks[0]["primary"] = True
+        plan.warnings += endpoint_warnings(str(network["name"]), endpoint)
+        priorities[str(network["uuid"])] = endpoint.GwPriority if endpoint else 0
+    primary = max(plan.networks, key=lambda known: priorities[str(known.get("uuid") or known.get("ipv4_uuid"))])
+    primary["primary"] = True
 
 
 def _entry(network: Network, endpoint: EndpointSettings | None) -> dict[str, Any]:

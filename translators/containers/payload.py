@@ -134,7 +134,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
         "docker:extraHosts": _listed(host.ExtraHosts),
         "docker:volumesfrom": _listed(parts.volumes_from),
         "docker:linux": json_text(parts.linux.options) if parts.linux.options else None,
-        "docker:hostconfig": _kept_host_config(body, parts.linux.ignored),
+        "docker:hostconfig": _kept_host_config(body, parts.linux),
     }
     for protocol in PROTOCOLS:
         texts[f"docker:{protocol}_unpublished_ports"] = _listed(parts.ports.unpublished_numbers(protocol))
@@ -148,11 +148,11 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
     return metadata
 
 
-def _kept_host_config(body: ContainerCreate, ignored: set[str]) -> str | None:
+def _kept_host_config(body: ContainerCreate, linux: LinuxPlan) -> str | None:
     kept = {
-        name: value
+        name: linux.shown.get(name, value)
         for name, value in msgspec.to_builtins(body.HostConfig).items()
-        if name not in _KEPT_ELSEWHERE and name not in ignored
+        if name not in _KEPT_ELSEWHERE and name not in linux.ignored
     }
     return json_text(kept) if kept else None
 

@@ -6,13 +6,15 @@ that keep to them, and in ``docker:hostconfig`` for inspect.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.call import Call
 from gateway.errors import Conflict, InvalidParameter
 from sdc.errors import SdcError
-from translators.capabilities import capabilities
-from translators.containers.linux import LINUX_KEYS, LINUX_OPTIONS, ignored_fields
+from translators.capabilities import capabilities, catalogue
+from translators.containers.limits import check_limits
+from translators.containers.linux import LINUX_KEYS, LINUX_OPTIONS, is_set, needs
 from translators.containers.lookup import find_container
 from translators.containers.model import HostConfig, RestartPolicy
 from translators.containers.packages import package_name
@@ -23,13 +25,17 @@ from translators.containers.view import host_config
 from translators.errors import explain, speaking_docker
 from translators.events.recorder import tell
 from translators.jobs import run_job
+from translators.options.other_operations import OTHERS
+from translators.options.row import Fate, no_effect
 
 Vm = dict[str, Any]
 Json = dict[str, Any]
 
 DOING = "problem updating container"
-LIMITS = ("Memory", "MemorySwap", "CpuShares", "NanoCpus", "CpuPeriod", "CpuQuota", "CpusetCpus", "PidsLimit")
-"""The fields of a request that are carried out."""
+_ROWS = tuple(row for row in OTHERS if row.operation == "container.update")
+LIMITS = tuple(row.name for row in _ROWS if row.fate is Fate.HONOURED and row.key)
+"""The fields of a request that are carried out, by nodes that advertise what each needs."""
+_LOST = tuple(row.name for row in _ROWS if row.fate is Fate.WARNED)
 _EXCLUSIVE = (("NanoCpus", "CpuPeriod"), ("NanoCpus", "CpuQuota"), ("CpuPeriod", "NanoCpus"), ("CpuQuota", "NanoCpus"))
 
 
@@ -43,16 +49,19 @@ def update(call: Call, ref: str, asked: HostConfig) -> Json:
     vm = find_container(call, ref)
     with speaking_docker(DOING):
         offered = capabilities(call, vm.get("server_uuid"))
-    kept = merge_limits(host_config(vm), asked)
-    warnings = [f"{name} is not supported by this data center and has no effect." for name in ignored_fields(asked)]
+        cpus = catalogue(call).most_cpus()
+    check_limits(asked, cpus=cpus)
+    given = [name for name in LIMITS if is_given(asked, name)]
+    honoured = [name for name in given if needs(name) in offered or name == "Memory"]
+    kept = merge_limits(host_config(vm), asked, honoured)
+    if call.version >= (1, 42):
+        asked.KernelMemory = 0
+    warnings = [no_effect(name) for name in _LOST if is_set(asked, name)]
     changes: Json = {}
     im = dict(metadata(vm))
-    given = [name for name in LIMITS if is_given(asked, name)]
+    warnings += [no_effect(name) for name in given if name not in honoured]
     if LINUX_OPTIONS in offered:
-        im |= _written(vm, kept, given)
-    else:
-        lost = [name for name in given if name != "Memory"]
-        warnings += [f"{name} is not supported by this data center and has no effect." for name in lost]
+        im |= _written(vm, kept, honoured)
     im, policy_words = _with_policy(im, asked.RestartPolicy, supported=RESTART_POLICIES in offered)
     warnings += policy_words
     package = call.hints.get("package")
@@ -74,7 +83,7 @@ def is_given(asked: HostConfig, name: str) -> bool:
     return value is not None if name == "PidsLimit" else bool(value)
 
 
-def merge_limits(kept: Json, asked: HostConfig) -> Json:
+def merge_limits(kept: Json, asked: HostConfig, honoured: Sequence[str] = LIMITS) -> Json:
     """Put the new limits over the old ones, and see that they fit. Raises InvalidParameter, Conflict."""
     check_cpu(asked)
     for name, other in _EXCLUSIVE:
@@ -84,8 +93,9 @@ def merge_limits(kept: Json, asked: HostConfig) -> Json:
         raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )
-    merged = {**kept, **{name: getattr(asked, name) for name in LIMITS if is_given(asked, name)}}
-    check_memory(HostConfig(Memory=merged.get("Memory", 0), MemorySwap=merged.get("MemorySwap", 0)))
+    merged = {**kept, **{name: getattr(asked, name) for name in honoured if is_given(asked, name)}}
+    sizes = ("Memory", "MemorySwap", "MemoryReservation")
+    check_memory(HostConfig(**{name: merged.get(name, 0) for name in sizes}))
     if (merged.get("PidsLimit") or 0) <= 0:
         merged.pop("PidsLimit", None)
     return merged

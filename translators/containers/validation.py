@@ -6,6 +6,8 @@ from ipaddress import ip_address
 
 from gateway.errors import InvalidParameter, NotImplementedHere
 from gateway.versions import ApiVersion
+from grammars.sizes import size_in_bytes
+from translators.containers.endpoints import check_endpoints
 from translators.containers.health import check_health
 from translators.containers.model import ContainerCreate, HostConfig, RestartPolicy
 from translators.containers.networks import DEFAULT_MODES
@@ -21,7 +23,14 @@ def validate(body: ContainerCreate, version: ApiVersion) -> None:
     check_cpu(host)
     _rest(host)
     check_health(body)
+    check_endpoints(body)
     check_restart(host.RestartPolicy or RestartPolicy(), auto_remove=host.AutoRemove)
+    if version < (1, 48):
+        for endpoint in body.NetworkingConfig.EndpointsConfig.values():
+            if endpoint:
+                endpoint.GwPriority = 0
+    if version >= (1, 42):
+        host.KernelMemory = 0  # removed from the API; dockerd ignores it in silence
     if body.StopTimeout is not None and body.StopTimeout < -1:
         raise InvalidParameter("invalid stop timeout: must be -1 or more")
     networks = body.NetworkingConfig.EndpointsConfig
@@ -64,6 +73,7 @@ def _rest(host: HostConfig) -> None:
         raise InvalidParameter("SHM size can not be less than 0")
     if not -1000 <= host.OomScoreAdj <= 1000:
         raise InvalidParameter(f"Invalid value {host.OomScoreAdj}, range for oom score adj is [-1000, 1000]")
+    check_storage(host)
     for limit in host.Ulimits:
         if limit.Soft > limit.Hard >= 0:
             raise InvalidParameter(
@@ -84,3 +94,12 @@ def _rest(host: HostConfig) -> None:
         raise NotImplementedHere(
             "user-defined networking links is not implemented: links join containers of the default network"
         )
+
+
+def check_storage(host: HostConfig) -> None:
+    """Raise InvalidParameter for storage options other than a size."""
+    for name, value in host.StorageOpt.items():
+        if name != "size":
+            raise InvalidParameter(f"unknown option in storage-opt: {name}")
+        if size_in_bytes(value) is None:
+            raise InvalidParameter(f"invalid size: '{value}'")

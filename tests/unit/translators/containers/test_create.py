@@ -233,7 +233,8 @@ def test_options_without_linux_options_are_warnings(world):
             "RestartPolicy": {"Name": "unless-stopped"},
         },
     )
-    assert [text.split()[0] for text in made["Warnings"]] == ["BlkioWeight", "CapDrop", "ReadonlyRootfs", "Restart"]
+    named = [text.split()[0] for text in made["Warnings"]]
+    assert named == ["Memory", "BlkioWeight", "CapDrop", "ReadonlyRootfs", "Restart"]
     assert "docker:linux" not in world.vm("web1")["internal_metadata"]
     assert inspect(world.call(), "web1")["HostConfig"]["Memory"] == 128 << 20
 
@@ -251,6 +252,34 @@ def test_volumes_from_shares_own_volumes_only(world):
     targets = {name: [(f["target"], f["options"]) for f in world.vm(name)["filesystems"]] for name in ("user", "third")}
     assert targets == {"user": [("/a", ["ro"]), ("/b", ["ro"]), ("/c", [])], "third": [("/c", [])]}
     assert json.loads(world.vm("user")["internal_metadata"]["docker:volumesfrom"]) == [world.vm("data")["uuid"]]
+
+
+def test_swap_goes_with_memory(world):
+    create(world, "swap", HostConfig={"Memory": 64 << 20, "MemorySwap": -1})
+    assert json.loads(world.vm("swap")["internal_metadata"]["docker:linux"])["MemorySwapBytes"] == -1
+    assert inspect(world.call(), "swap")["HostConfig"]["MemorySwap"] == -1
+
+
+def test_more_memory_than_the_package_that_a_label_names(world):
+    with pytest.raises(InvalidParameter, match="Memory 1g is more than the package sample-128M has: 128m"):
+        create(world, HostConfig={"Memory": 1 << 30})
+
+
+def test_stdin_once_goes_with_open_stdin(world):
+    create(world, "stdin", OpenStdin=True, StdinOnce=True)
+    assert inspect(world.call(), "stdin")["Config"]["StdinOnce"] is True
+
+
+def test_the_network_of_the_highest_priority_is_primary(world):
+    endpoints = {"My-Fabric-Network": {"GwPriority": 1}, "external": {"GwPriority": 2}}
+    create(world, "many", NetworkingConfig={"EndpointsConfig": endpoints})
+    assert [(n["network_uuid"], n.get("primary")) for n in world.vm("many")["nics"]] == [
+        (FABRIC, None),
+        (EXTERNAL, True),
+    ]
+    old = world.call("container.create", version=ApiVersion(1, 47))
+    create(world, "old", old, NetworkingConfig={"EndpointsConfig": endpoints})
+    assert [n.get("primary") for n in world.vm("old")["nics"]] == [True, None]
 
 
 _names = st.text("abc/.:-_0189 \0é", max_size=8)
@@ -288,7 +317,7 @@ def test_any_body_is_a_container_or_a_docker_error(world, fields):
 @given(
     host=st.fixed_dictionaries({}, optional={
         "CapAdd": st.lists(st.sampled_from(["CHOWN", "NET_ADMIN"]), unique=True, min_size=1),
-        "CapDrop": st.just(["ALL"]), "Memory": st.integers(8 << 20, 1 << 30), "NanoCpus": st.integers(1, 10**10),
+        "CapDrop": st.just(["ALL"]), "Memory": st.integers(8 << 20, 128 << 20), "NanoCpus": st.integers(1, 10**10),
         "PidsLimit": st.integers(1, 1000), "ReadonlyRootfs": st.just(True), "ShmSize": st.integers(1, 1 << 30),
         "Tmpfs": st.just({"/run": "size=8m"}), "Sysctls": st.just({"net.core.somaxconn": "1024"}),
         "Ulimits": st.just([{"Name": "nofile", "Soft": 1000, "Hard": 2000}]), "GroupAdd": st.just(["777"]),

@@ -267,5 +267,5 @@ def test_update_on_a_plain_node_warns(world):
     world.capabilities = ()
     put(world, "web", "running")
     told = update.update(world.call("container.update"), "web", HostConfig(CpuShares=5, BlkioWeight=10))
-    assert [words.split()[0] for words in told["Warnings"]] == ["BlkioWeight", "CpuShares"]
+    assert [words.split()[0] for words in told["Warnings"]] == ["CpuShares", "BlkioWeight"]
     assert world.vmapi.acts == []

@@ -1,0 +1,56 @@
+"""What a container may ask of its place in a network. Pure."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from gateway.errors import InvalidParameter
+from translators.containers.model import ContainerCreate, EndpointSettings
+
+NO_MAC = "MacAddress is not supported: the data center chooses hardware addresses."
+_MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
+
+
+def check_endpoints(body: ContainerCreate) -> None:
+    """Raise InvalidParameter, in dockerd's words, for addresses that are none or that no network has."""
+    endpoints = [endpoint for endpoint in body.NetworkingConfig.EndpointsConfig.values() if endpoint]
+    for mac in (body.MacAddress, *(endpoint.MacAddress for endpoint in endpoints)):
+        if mac and not _MAC.fullmatch(mac):
+            raise InvalidParameter(f"invalid MAC address: {mac}")
+    for endpoint in endpoints:
+        _check_addresses(endpoint)
+
+
+def _check_addresses(endpoint: EndpointSettings) -> None:
+    asked = endpoint.IPAMConfig
+    if asked is None:
+        return
+    try:
+        if asked.IPv4Address:
+            IPv4Address(asked.IPv4Address)
+    except AddressValueError as error:
+        raise InvalidParameter(f"invalid IPv4 address: {asked.IPv4Address}") from error
+    try:
+        if asked.IPv6Address:
+            IPv6Address(asked.IPv6Address)
+    except AddressValueError as error:
+        raise InvalidParameter(f"invalid IPv6 address: {asked.IPv6Address}") from error
+    if asked.IPv6Address:
+        raise InvalidParameter(
+            f"invalid endpoint settings: no configured subnet contains IP address {asked.IPv6Address}"
+        )
+
+
+def endpoint_warnings(network: str, endpoint: EndpointSettings | None) -> list[str]:
+    """Name what has no effect on a network."""
+    if endpoint is None:
+        return []
+    lost = []
+    if endpoint.Aliases or endpoint.Links:
+        lost.append("Aliases and links")
+    if endpoint.DriverOpts:
+        lost.append("DriverOpts")
+    if endpoint.IPAMConfig and endpoint.IPAMConfig.LinkLocalIPs:
+        lost.append("LinkLocalIPs")
+    return [f"{what} on the network {network} have no effect." for what in lost]
