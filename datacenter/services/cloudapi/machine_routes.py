@@ -1,4 +1,4 @@
-"""CloudAPI's routes to machines: making, changing, deleting them, their tags, metadata, nics and history."""
+"""CloudAPI's routes to machines: making, changing, deleting them, their tags, metadata and history."""
 
 from __future__ import annotations
 
@@ -46,18 +46,12 @@ def add_routes(cloudapi: CloudApi, route: Route) -> None:
         work.delete(account, uuid, g.request_id)
         return reply(None, 204)
 
-    def shown_part(part: str) -> Callable[[Account, str], Response]:
-        """A view of one field of a machine."""
-        return lambda account, uuid: reply(machines.machine(work.vm(account, uuid), None, [])[part])
-
     route("/machines", list_machines)
     route("/machines", create, "POST")
     route("/machines/<uuid>", lambda account, uuid: reply(*cloudapi.machine(account, uuid)))
     route("/machines/<uuid>", act, "POST")
     route("/machines/<uuid>", delete, "DELETE")
     route("/machines/<uuid>/audit", lambda account, uuid: reply(work.audit(account, uuid)))
-    route("/machines/<uuid>/nics", shown_part("nics"))
-    route("/machines/<uuid>/nics/<mac>", lambda account, uuid, mac: reply(_nic(work, account, uuid, mac)))
     for kind in _KINDS:
         _metadata_routes(work, route, kind)
 
@@ -90,12 +84,3 @@ def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
         route(path, lambda account, uuid: change(account, uuid, lambda _: asked()), "PUT")
     route(f"{path}/<key>", get)
     route(f"{path}/<key>", delete, "DELETE")
-
-
-def _nic(work: MachineWork, account: Account, uuid: str, mac: str) -> Shown:
-    wanted = mac.replace(":", "").lower()
-    nics: list[Shown] = machines.machine(work.vm(account, uuid), None, [])["nics"]
-    for nic in nics:
-        if nic["mac"].replace(":", "") == wanted:
-            return nic
-    raise not_found(f"{mac} does not exist")

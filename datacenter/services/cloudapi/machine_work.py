@@ -105,6 +105,23 @@ class MachineWork:
         with plain_refusals():
             self._dc.vmapi.actions.set_metadata(vm, kind, after, {}, request_id)
 
+    def add_nic(self, vm: Vm, ref: Shown, request_id: str) -> Shown:
+        """Make a nic in NAPI, where it is seen at once, and queue its way onto the VM. Raises what NAPI refuses."""
+        made = self._dc.napi.provision_nic(
+            ref["uuid"],
+            owner_uuid=vm["owner_uuid"],
+            belongs_to_uuid=vm["uuid"],
+            cn_uuid=vm["server_uuid"],
+            primary=ref["primary"],
+            ip=ref.get("ip"),
+        )
+        try:
+            self._dc.vmapi.actions.act(vm, {"action": "add_nics", "macs": [made["mac"]]}, request_id)
+        except RestError:
+            self._dc.napi.nics.delete(made["mac"])
+            raise
+        return made
+
     def audit(self, account: Account, machine_uuid: str) -> list[Shown]:
         """What was done to a machine, newest first: ended jobs alone."""
         vm = self._dc.vmapi.vm(machine_uuid) if is_uuid(machine_uuid) else None
@@ -142,6 +159,10 @@ _PASSED = {"name": "alias", "locality": "locality", "affinity": "affinity", "del
 _UNSUPPORTED = ("disks", "encrypted")
 
 
+_AUDITED = {"snapshot": "create_snapshot", "rollback": "rollback_snapshot", "delete-snapshot": "delete_snapshot"}
+"""Workflows whose jobs go by another name than their task's."""
+
+
 def prefixed(given: Mapping[str, Any], prefix: str) -> Shown:
     """The values of keys like ``tag.KEY``, by KEY."""
     return {name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)}
@@ -176,7 +197,8 @@ def network_refusals() -> Iterator[None]:
 
 
 def _audited(job: Shown) -> Shown:
-    action = job["params"].get("subtask") or job["task"]
+    workflow = job["name"].removesuffix(f"-{job['version']}")
+    action = job["params"].get("subtask") or _AUDITED.get(workflow, job["task"])
     return {
         "action": action,
         "success": "yes" if job["execution"] == "succeeded" else "no",

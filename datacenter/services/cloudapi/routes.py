@@ -18,8 +18,10 @@ from datacenter.services.cloudapi import (
     image_routes,
     machine_routes,
     network_routes,
+    nic_routes,
     role_routes,
     rule_routes,
+    snapshot_routes,
     user_routes,
     versions,
 )
@@ -71,6 +73,8 @@ def make_app(cloudapi: CloudApi, access: Access) -> Flask:
         image_routes,
         network_routes,
         machine_routes,
+        nic_routes,
+        snapshot_routes,
         rule_routes,
         fabric_routes,
     ):

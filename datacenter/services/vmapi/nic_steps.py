@@ -104,6 +104,9 @@ class NicSteps:
         with self._dc.store.transaction():
             for mac in strays:
                 self._dc.napi.nics.delete(mac)
+            primary = nics.primary_mac(vm["nics"]) if vm else None
+            if primary is not None and self._is_ours(primary, vm_uuid):
+                self._dc.napi.nics.update(primary, {"primary": True})
             self._vmapi.doomed.undoom_nics(strays)
         return "NICs removed"
 

@@ -116,3 +116,24 @@ def test_firewall_rules(triton, image):
     assert [found["id"] for found in triton.listed("fwrule", "instances", rule["id"])] == [machine]
     triton("fwrule", "delete", "-f", rule["id"])
     assert triton.listed("fwrules") == []
+
+
+def test_nics_of_an_instance(triton, image):
+    triton("instance", "create", "-w", "-n", "web", image, "sample-1G")
+    (first,) = triton.listed("instance", "nic", "list", "web")
+    triton("instance", "nic", "create", "-w", "web", "external")
+    nics = triton.listed("instance", "nic", "list", "web")
+    (added,) = [nic for nic in nics if nic["mac"] != first["mac"]]
+    assert json.loads(triton("instance", "nic", "get", "web", added["mac"]))["state"] == "running"
+    triton("instance", "nic", "delete", "-f", "web", added["mac"])
+
+
+def test_snapshots_of_an_instance(triton, image):
+    triton("instance", "create", "-w", "-n", "web", image, "sample-1G")
+    triton("instance", "snapshot", "create", "-w", "-n", "one", "web")
+    assert json.loads(triton("instance", "snapshot", "get", "web", "one"))["state"] == "created"
+    triton("instance", "stop", "-w", "web")
+    triton("instance", "start", "-w", "--snapshot=one", "web")
+    assert [snapshot["name"] for snapshot in triton.listed("instance", "snapshot", "list", "web")] == ["one"]
+    triton("instance", "snapshot", "delete", "-f", "-w", "web", "one")
+    assert triton.listed("instance", "snapshot", "list", "web") == []
