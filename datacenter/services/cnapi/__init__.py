@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import RestError, service
@@ -45,8 +46,8 @@ class Cnapi:
         quota = vm.get("quota") or 0
         disk = int(quota) * 1024 if quota else int(size.get("quota") or 0)
         ram = max(int(ram), int((image.get("requirements") or {}).get("min_ram") or 0))
-        others = self._dc.vmapi.active_of(str(vm.get("owner_uuid", "")))
-        return choose(self.servers, Request(vm, others, nic_tags, ram, disk))
+        neighbours = partial(self._dc.vmapi.active_of, str(vm.get("owner_uuid", "")))
+        return choose(self.servers, Request(vm, neighbours, nic_tags, ram, disk))
 
     def node_started(self, server_uuid: str) -> None:
         """An agent has come (back) up: let VMAPI finish what it could not do without it."""

@@ -78,9 +78,8 @@ class Rule:
             return lambda text: pattern.search(text) is not None
         return lambda text: text == self.value
 
-    def matches(self, vm: Doc) -> bool:
-        """Whether the rule names this VM."""
-        test = self.matcher()
+    def names(self, vm: Doc, test: Callable[[str], bool]) -> bool:
+        """Whether the rule, whose matcher is ``test``, names this VM."""
         if self.key in NAME_KEYS:
             docker_id = str((vm.get("internal_metadata") or {}).get("docker:id") or vm["uuid"].replace("-", ""))
             if any(test(name) for name in (vm.get("alias") or "", vm["uuid"], docker_id, docker_id[:12])):
@@ -100,7 +99,8 @@ class Rule:
 
     def servers(self, vms: Iterable[Doc]) -> set[str]:
         """The servers of the VMs that the rule names."""
-        return {vm["server_uuid"] for vm in vms if vm.get("server_uuid") and self.matches(vm)}
+        test = self.matcher()
+        return {vm["server_uuid"] for vm in vms if vm.get("server_uuid") and self.names(vm, test)}
 
 
 def _is_costly(pattern: str) -> bool:

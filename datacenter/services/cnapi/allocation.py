@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -17,13 +18,20 @@ Doc = dict[str, Any]
 
 @dataclass
 class Request:
-    """What is to be placed: the VM's payload, the account's other VMs, and the sizes it needs in MiB."""
+    """What is to be placed: the VM's payload, and the sizes it needs in MiB.
+
+    ``neighbours`` gives the account's other VMs, which only rules about them ask for: there may be thousands.
+    """
 
     vm: Doc
-    others: list[Doc]
+    neighbours: Callable[[], list[Doc]]
     nic_tags: list[list[str]]
     ram: int
     disk: int
+
+    @cached_property
+    def others(self) -> list[Doc]:
+        return self.neighbours()
 
 
 @dataclass
@@ -67,7 +75,7 @@ def choose(servers: Servers, request: Request) -> tuple[Doc, list[Doc]]:
     )
     forced = _volumes_from(search, request)
     rules = _by_affinity(search, request)
-    rules_preference = affinity.preference(rules, request.others)
+    rules_preference = affinity.preference(rules, request.others if rules else [])
     _by_locality(search, request)
     room = {uuid: servers.capacity(server) for uuid, server in search.remaining.items()}
     _by_room(search, request, room, forced=forced)
@@ -120,9 +128,9 @@ def _volumes_from(search: Search, request: Request) -> bool:
         message = "Request parameters failed validation"
         errors = [{"field": "vm.internal_metadata", "code": "Invalid", "message": "docker:volumesfrom is no list"}]
         raise RestError(500, "InvalidParameters", message, errors) from error
-    homes = {vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted}
     if not wanted:
         return False
+    homes = {vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted}
     search.keep(
         "Servers with the shared volumes",
         lambda s: None if homes == {s["uuid"]} else "does not hold all shared volumes",
@@ -161,7 +169,7 @@ def _locality(request: Request) -> tuple[set[str], set[str]]:
     for side in ("near", "far"):
         named = locality.get(side) or []
         wanted = {named} if isinstance(named, str) else set(named)
-        sides.append({vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted})
+        sides.append({vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted} if wanted else set())
     return sides[0], sides[1]
 
 

@@ -36,6 +36,8 @@ CHANGEABLE = frozenset(
     },
 )
 MAX_LIMIT = 1000
+OF_A_CHOICE = ("agents", "memory", "disk", "sysinfo", "capacity")
+"""What an allocation says of the server; its VMs may be very many."""
 
 
 class ServerRoutes:
@@ -142,7 +144,7 @@ class ServerRoutes:
             raise _invalid(errors)
         wanted = requirements if isinstance(requirements, list) else [[tag] for tag in tags or ()]
         server, steps = self._cnapi.weigh(asked["vm"], asked.get("package"), asked["image"], wanted)
-        return reply({"server": self._servers.view(server), "steps": steps, "imgapiPeers": []})
+        return reply({"server": self._servers.view(server, OF_A_CHOICE), "steps": steps, "imgapiPeers": []})
 
 
 def _invalid(errors: list[Doc]) -> RestError:

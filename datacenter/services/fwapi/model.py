@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -20,6 +22,8 @@ RuleDoc = dict[str, Any]
 
 _ORDER = ("created_by", "description", "enabled", "global", "log", "owner_uuid", "rule", "uuid", "version")
 _FLAGS = ("enabled", "global", "log")
+GLOBAL = "global"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Fwapi:
@@ -29,11 +33,17 @@ class Fwapi:
         self._dc = dc
         self._rules = dc.store.bucket("firewall_rules")
         self._parsed: dict[str, firewall.Rule] = {}
+        self._by: dict[str, dict[str, None]] = defaultdict(dict)
+        """Uuids of rules by their owner's uuid, by every uuid that their text names, and by GLOBAL."""
         self._rules.watch(self._forget)
+        self._rules.watch(self._index)
         self.app: Flask = routes.make_app(self)
 
-    def rules(self) -> list[RuleDoc]:
-        return self._rules.all()
+    def rules(self, key: str | None = None) -> list[RuleDoc]:
+        """All rules; or those that an account has, those that name a VM, or with GLOBAL those of everybody."""
+        if key is None:
+            return self._rules.all()
+        return [rule for uuid in self._by.get(key, ()) if (rule := self._rules.get(uuid)) is not None]
 
     def rule(self, rule_uuid: str, owner_uuid: str | None = None) -> RuleDoc:
         """One rule, checked against its owner when one is given. Raises 404, 403 Forbidden."""
@@ -69,18 +79,12 @@ class Fwapi:
     def rules_for_vm(self, vm: dict[str, Any]) -> list[RuleDoc]:
         """The rules that touch a VM by its uuid, its tags or with all VMs of its owner; disabled ones too."""
         tags = vm.get("tags") or {}
-        return [
-            rule
-            for rule in self._rules.all()
-            if (rule.get("global") or rule.get("owner_uuid") == vm["owner_uuid"])
-            and self.parsed(rule).touches(vm["uuid"], tags)
-        ]
+        known = {rule["uuid"]: rule for key in (vm["owner_uuid"], GLOBAL) for rule in self.rules(key)}
+        return [rule for rule in known.values() if self.parsed(rule).touches(vm["uuid"], tags)]
 
     def vm_destroyed(self, vm_uuid: str) -> None:
         """Delete the rules that were about this VM alone; a rule that names other VMs or tags stays."""
-        for rule in self._rules.all():
-            if vm_uuid not in rule["rule"]:
-                continue
+        for rule in self.rules(vm_uuid):
             parsed = self.parsed(rule)
             selecting = {
                 (target.kind, target.name) for target in parsed.targets if target.kind in ("vm", "tag", "all vms")
@@ -118,6 +122,15 @@ class Fwapi:
     def _forget(self, key: str, _before: RuleDoc | None, _after: RuleDoc | None) -> None:
         self._parsed.pop(key, None)
 
+    def _index(self, key: str, before: RuleDoc | None, after: RuleDoc | None) -> None:
+        old, new = _keys(before), _keys(after)
+        for gone in old - new:
+            del self._by[gone][key]
+            if not self._by[gone]:
+                del self._by[gone]
+        for come in new - old:
+            self._by[come][key] = None
+
     def _read(self, text: Any, problems: list[dict[str, Any]]) -> firewall.Rule | None:
         if not text:
             problems.append(_problem("rule", "MissingParameter", "Missing parameter"))
@@ -153,3 +166,15 @@ def _invalid_parameters(problems: list[dict[str, Any]]) -> RestError:
 
 def _problem(field: str, code: str, message: str) -> dict[str, Any]:
     return {"field": field, "code": code, "message": message}
+
+
+def _keys(rule: RuleDoc | None) -> set[str]:
+    """What a rule is found by."""
+    if rule is None:
+        return set()
+    named = set(_UUID.findall(str(rule["rule"]).lower()))
+    return (
+        named
+        | {str(rule["owner_uuid"]) if rule.get("owner_uuid") else GLOBAL}
+        | ({GLOBAL} if rule.get("global") else set())
+    )

@@ -30,10 +30,17 @@ def select(fwapi: Fwapi, params: dict[str, Any], fields: list[str]) -> list[dict
         raise _refusal("fields", "InvalidParameter", f"unknown fields: {', '.join(strange)}")
     start, count = _number(params, "offset", 0), _number(params, "limit", 1000)
     try:
-        found = [rule for rule in fwapi.rules() if _passes(rule, fwapi.parsed(rule), params)]
+        found = [rule for rule in _narrowed(fwapi, params) if _passes(rule, fwapi.parsed(rule), params)]
     except ValueError as error:
         raise _refusal("subnet" if "subnet" in params else "ip", "InvalidParameter", str(error)) from error
     return [show(fwapi, rule, fields) for rule in found[start : start + count]]
+
+
+def _narrowed(fwapi: Fwapi, params: dict[str, Any]) -> list[RuleDoc]:
+    """The rules among which those asked for are: the account's, or those that name the VM."""
+    if "owner_uuid" in params:
+        return fwapi.rules(str(params["owner_uuid"]))
+    return fwapi.rules(str(params["vm"]).lower()) if "vm" in params else fwapi.rules()
 
 
 def show(fwapi: Fwapi, rule: RuleDoc, fields: list[str]) -> dict[str, Any]:

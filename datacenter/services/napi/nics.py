@@ -68,6 +68,7 @@ class Nics:
         self._napi = napi
         self._nics = napi.dc.store.bucket("nics")
         self._by_owner: dict[str, dict[str, None]] = defaultdict(dict)
+        self._by_network: dict[str, dict[str, None]] = defaultdict(dict)
         self._nics.watch(self._index)
 
     def get(self, mac: str) -> Nic | None:
@@ -80,7 +81,8 @@ class Nics:
         return [self._view(nic) for nic in self._documents(belongs_to_uuid)]
 
     def on(self, network_uuid: str) -> list[Nic]:
-        return [self._view(nic) for nic in self._nics.all() if nic.get("network_uuid") == network_uuid]
+        """The nics on a network, oldest first."""
+        return [self._view(nic) for nic in self._documents_on(network_uuid)]
 
     def search(self, params: dict[str, Any]) -> list[Nic]:
         """Nics that pass all list filters, each a value or alternatives with commas."""
@@ -88,6 +90,8 @@ class Nics:
         pool = self._nics.all()
         if "belongs_to_uuid" in wanted:
             pool = [nic for owner in wanted["belongs_to_uuid"] for nic in self._documents(owner)]
+        elif "network_uuid" in wanted:
+            pool = [nic for network in wanted["network_uuid"] for nic in self._documents_on(network)]
         found = [
             nic
             for nic in map(self._view, pool)
@@ -165,6 +169,10 @@ class Nics:
             if nic["state"] != state:
                 self._nics.update(nic["mac"], state=state)
 
+    def _documents_on(self, network_uuid: str) -> list[Nic]:
+        found = (self._nics.get(mac) for mac in self._by_network.get(network_uuid, ()))
+        return [nic for nic in found if nic is not None]
+
     def _documents(self, belongs_to_uuid: str) -> list[Nic]:
         found = (self._nics.get(mac) for mac in self._by_owner.get(belongs_to_uuid, ()))
         return [nic for nic in found if nic is not None]
@@ -178,14 +186,15 @@ class Nics:
         self._nics.put(nic["mac"], nic)
 
     def _index(self, mac: str, before: Nic | None, after: Nic | None) -> None:
-        """Follow every change of the table, a failed transaction's undoing too: by owner, and by address."""
-        if before is not None and (after is None or after["belongs_to_uuid"] != before["belongs_to_uuid"]):
-            macs = self._by_owner[before["belongs_to_uuid"]]
-            del macs[mac]
-            if not macs:
-                del self._by_owner[before["belongs_to_uuid"]]
-        if after is not None:
-            self._by_owner[after["belongs_to_uuid"]][mac] = None
+        """Follow every change of the table, a failed transaction's undoing too: by owner, network and address."""
+        for field, index in (("belongs_to_uuid", self._by_owner), ("network_uuid", self._by_network)):
+            was, now = (nic and nic.get(field) for nic in (before, after))
+            if was and was != now:
+                del index[was][mac]
+                if not index[was]:
+                    del index[was]
+            if now:
+                index[now][mac] = None
         old, new = (nic and nic.get("ip") and (nic["network_uuid"], nic["ip"]) for nic in (before, after))
         if old and old != new:
             self._napi.give_back(*old)

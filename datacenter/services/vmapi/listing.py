@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from datacenter.restify import RestError, is_uuid
+from datacenter.services.vmapi.indexes import WALKED
 from datacenter.services.vmapi.record import Vm
 from datacenter.services.vmapi.table import GONE, VmTable
 from datacenter.services.vmapi.validation import BRANDS, Problems
@@ -108,6 +110,8 @@ LIST_FIELDS = frozenset(
 )
 """What ``fields`` may name: what a VM is created with, and a little more. Not nics, not image_uuid."""
 SORTABLE = PREDICATE_FIELDS
+WORTH_A_WALK = 500
+"""Matches from which on sorting them costs more than walking past others."""
 MESSAGE = "Invalid Parameters"
 
 
@@ -132,13 +136,37 @@ class Listing:
 
     def run(self, table: VmTable) -> tuple[list[Vm], int]:
         """The page, and the number of all matches whatever the page."""
-        found = table.matching(self._predicates)
-        for check in self._checks:
-            found = [vm for vm in found if check(vm)]
-        return self._page(found), len(found)
+        found = self._found(table)
+        if self._can_walk and len(found) > WORTH_A_WALK:
+            return self._walk(table, set(found)), len(found)
+        return self._page(table.pick(found)), len(found)
 
     def count(self, table: VmTable) -> int:
-        return self.run(table)[1]
+        """The number of matches; where indexes know them all, no VM is looked at."""
+        return len(self._found(table))
+
+    def _found(self, table: VmTable) -> list[str]:
+        """The uuids of all matches."""
+        found = table.select(self._predicates)
+        if not self._checks:
+            return found
+        return [vm["uuid"] for vm in table.pick(found) if all(check(vm) for check in self._checks)]
+
+    @property
+    def _can_walk(self) -> bool:
+        """Whether the order asked for is one that is kept: by uuid or by age, downwards."""
+        return self._sort is None or (self._sort in {"uuid", WALKED} and self._descending)
+
+    def _walk(self, table: VmTable, found: set[str]) -> list[Vm]:
+        """The page out of very many matches, without sorting them: along an order that is kept."""
+        marker = self._marker or {}
+        if self._sort == WALKED:
+            edge = (str(marker[WALKED]), str(marker["uuid"])) if marker else None
+            order = table.newest_first(edge)
+        else:
+            order = table.downwards(str(marker["uuid"]) if marker else None)
+        matches = (uuid for uuid in order if uuid in found)
+        return table.pick(islice(matches, self._offset, self._offset + self._limit))
 
     def _exact(self, asked: Doc) -> list[Predicate]:
         parts: list[Predicate] = []

@@ -63,8 +63,10 @@ class VmRoutes:
     def list_vms(self) -> Response:
         """List VMs, or with HEAD count them. Without ``state`` destroyed and failed ones are among them."""
         listing = Listing(params())
+        if request.method == "HEAD":
+            return reply(x_joyent_resource_count=str(listing.count(self._vmapi.table)))
         page, total = listing.run(self._vmapi.table)
-        body = None if request.method == "HEAD" else [pick(self._shown(vm), listing.fields) for vm in page]
+        body = [pick(self._shown(vm), listing.fields) for vm in page]
         return reply(body, x_joyent_resource_count=str(total))
 
     def create_vm(self) -> Response:

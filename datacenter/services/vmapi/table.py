@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from datacenter.services.vmapi.indexes import INDEXED, Indexes
 from datacenter.store import Store
-from grammars.predicates import Compare, Predicate, Some
+from grammars.predicates import Compare, Every, Predicate, Some
+
+__all__ = ["GONE", "INDEXED", "Promised", "VmTable"]
 
 Vm = dict[str, Any]
 
 GONE = frozenset({"destroyed", "failed"})
-INDEXED = ("owner_uuid", "alias", "state", "server_uuid")
+ACTIVE = tuple(Compare("ne", "state", state) for state in sorted(GONE))
+EXACT = frozenset({"eq", "ne"})
 KEEP_DESTROYED = 1000
 """Destroyed VMs that stay listable; older ones are forgotten."""
 GIB_IN_MIB = 1024
@@ -29,13 +32,16 @@ class Promised:
 
 
 class VmTable:
-    """VM records by uuid, found by owner, alias, state, server or uuid prefix without looking at all of them."""
+    """VM records by uuid, found by owner, alias, state, server or uuid prefix without looking at all of them.
+
+    ``examined`` counts the records that were looked at: what a request costs, whatever the machine.
+    """
 
     def __init__(self, store: Store) -> None:
         self._docs = store.bucket("vms")
-        self._by: dict[str, dict[Any, dict[str, None]]] = {field: {} for field in INDEXED}
-        self._sorted: list[str] = []
+        self._indexes = Indexes()
         self._promised: dict[str, Promised] = {}
+        self.examined = 0
         self._docs.watch(self._index)
 
     def watch(self, watcher: Callable[[str, Vm | None, Vm | None], None]) -> None:
@@ -43,6 +49,7 @@ class VmTable:
         self._docs.watch(watcher)
 
     def get(self, uuid: str) -> Vm | None:
+        self.examined += 1
         return self._docs.get(uuid)
 
     def put(self, vm: Vm) -> Vm:
@@ -55,76 +62,97 @@ class VmTable:
         self._docs.delete(uuid)
 
     def all(self) -> list[Vm]:
+        self.examined += len(self._docs)
         return self._docs.all()
 
     def where(self, field: str, value: Any) -> list[Vm]:
         """VMs by one of the INDEXED fields, oldest first."""
-        return self._pick(self._by[field].get(value, ()))
+        return self.pick(self._indexes.holds(field, value))
 
     def active(self, field: str, value: Any) -> list[Vm]:
         """VMs by one of the INDEXED fields that are neither destroyed nor failed."""
-        return [vm for vm in self.where(field, value) if vm["state"] not in GONE]
+        return self.pick(self.select([Compare("eq", field, value), *ACTIVE]))
 
     def named(self, owner_uuid: str, alias: str) -> Vm | None:
         """The one active VM of that name."""
-        found = [vm for vm in self.active("alias", alias) if vm["owner_uuid"] == owner_uuid]
-        return found[0] if found else None
+        found = self.select([Compare("eq", "alias", alias), Compare("eq", "owner_uuid", owner_uuid), *ACTIVE])
+        return self.get(found[0]) if found else None
 
     def promised(self, server_uuid: str) -> Promised:
         return self._promised.get(server_uuid) or Promised()
 
     def starting_with(self, prefix: str) -> list[str]:
         """Uuids by prefix."""
-        first = bisect_left(self._sorted, prefix)
-        last = first
-        while last < len(self._sorted) and self._sorted[last].startswith(prefix):
-            last += 1
-        return self._sorted[first:last]
+        return self._indexes.starting_with(prefix)
 
     def matching(self, predicates: Iterable[Predicate]) -> list[Vm]:
-        """VMs that satisfy all predicates; the narrowest index any of them offers is searched."""
-        parts = list(predicates)
-        sets = [uuids for part in parts if (uuids := self._candidates(part)) is not None]
-        vms = self._pick(_narrowest(sets)) if sets else self._docs.all()
-        return [vm for vm in vms if all(part.matches(vm) for part in parts)]
+        """VMs that satisfy all predicates."""
+        return self.pick(self.select(predicates))
+
+    def select(self, predicates: Iterable[Predicate]) -> list[str]:
+        """The uuids of the VMs that satisfy all predicates, in no order.
+
+        What indexes know is answered by them alone, from the narrowest on; a record is looked at for the rest.
+        """
+        wanted: list[Collection[str]] = []
+        unwanted: list[Collection[str]] = []
+        rest: list[Predicate] = []
+        states: list[Any] = []
+        for part in _flat(predicates):
+            known = self._indexes.equal(part) if isinstance(part, Compare) and part.op in EXACT else None
+            if known is None or not isinstance(part, Compare):
+                rest.append(part)
+            elif part.op == "eq":
+                wanted.append(known)
+            elif part.field == "state":
+                states.append(part.constant)
+            else:
+                unwanted.append(known)
+        supersets = [uuids for part in rest if (uuids := self._candidates(part)) is not None]
+        found = self._narrowed([*wanted, *supersets], unwanted, states)
+        return [uuid for uuid in found if self._satisfies(uuid, rest)] if rest else found
+
+    def _narrowed(self, wanted: list[Collection[str]], unwanted: list[Collection[str]], states: list[Any]) -> list[str]:
+        """The uuids that are in all wanted sets, in none of the unwanted, and of VMs in none of the states."""
+        sets = sorted(wanted, key=len)
+        if sets:
+            found = [uuid for uuid in sets[0] if uuid in self._docs]
+            unwanted = [*unwanted, *(self._indexes.holds("state", state) for state in states)]
+        else:
+            found = self._indexes.but("state", states)
+        for uuids in sets[1:]:
+            found = [uuid for uuid in found if uuid in uuids]
+        for uuids in unwanted:
+            if uuids:
+                found = [uuid for uuid in found if uuid not in uuids]
+        return found
+
+    def pick(self, uuids: Iterable[str]) -> list[Vm]:
+        """The records of uuids; those that are not there are left out."""
+        return [vm for uuid in uuids if (vm := self.get(uuid)) is not None]
+
+    def newest_first(self, before: tuple[str, str] | None = None) -> Iterator[str]:
+        return self._indexes.newest_first(before)
+
+    def downwards(self, before: str | None = None) -> Iterator[str]:
+        return self._indexes.downwards(before)
+
+    def _satisfies(self, uuid: str, predicates: list[Predicate]) -> bool:
+        vm = self.get(uuid)
+        return vm is not None and all(part.matches(vm) for part in predicates)
 
     def _candidates(self, predicate: Predicate) -> Collection[str] | None:
         """A superset of the uuids that can match, from an index; None when no index helps."""
         if isinstance(predicate, Compare):
-            return self._candidates_of_one(predicate)
-        sets = [self._candidates(part) for part in predicate.parts]
+            return self._indexes.equal(predicate) if predicate.op == "eq" else None
+        known = [found for part in predicate.parts if (found := self._candidates(part)) is not None]
         if isinstance(predicate, Some):
-            known = [found for found in sets if found is not None]
-            return dict.fromkeys(uuid for found in known for uuid in found) if len(known) == len(sets) else None
-        known = [found for found in sets if found is not None]
-        return _narrowest(known) if known else None
-
-    def _candidates_of_one(self, compare: Compare) -> Collection[str] | None:
-        if compare.op != "eq":
-            return None
-        if compare.field == "uuid":
-            prefix = compare.prefix
-            return (str(compare.constant),) if prefix is None else self.starting_with(prefix)
-        index = self._by.get(compare.field)
-        return None if index is None else index.get(compare.constant, ())
-
-    def _pick(self, uuids: Iterable[str]) -> list[Vm]:
-        return [vm for uuid in uuids if (vm := self._docs.get(uuid)) is not None]
+            whole = len(known) == len(predicate.parts)
+            return dict.fromkeys(uuid for found in known for uuid in found) if whole else None
+        return min(known, key=len) if known else None
 
     def _index(self, uuid: str, before: Vm | None, after: Vm | None) -> None:
-        if before is None:
-            insort(self._sorted, uuid)
-        elif after is None:
-            del self._sorted[bisect_left(self._sorted, uuid)]
-        for field, index in self._by.items():
-            old, new = (vm and vm.get(field) for vm in (before, after))
-            if old != new or before is None or after is None:
-                if before is not None and uuid in index.get(old, ()):
-                    index[old].pop(uuid)
-                    if not index[old]:
-                        del index[old]
-                if after is not None:
-                    index.setdefault(new, {})[uuid] = None
+        self._indexes.change(uuid, before, after)
         self._promise(before, -1)
         self._promise(after, +1)
 
@@ -137,10 +165,14 @@ class VmTable:
         total.disk += sign * (vm.get("quota") or 0) * GIB_IN_MIB
 
     def _forget_old(self) -> None:
-        destroyed = self._by["state"].get("destroyed", {})
-        while len(destroyed) > KEEP_DESTROYED:
+        while len(destroyed := self._indexes.holds("state", "destroyed")) > KEEP_DESTROYED:
             self.delete(next(iter(destroyed)))
 
 
-def _narrowest(sets: list[Collection[str]]) -> Collection[str]:
-    return min(sets, key=len)
+def _flat(predicates: Iterable[Predicate]) -> Iterator[Predicate]:
+    """The predicates that all have to hold, one by one."""
+    for part in predicates:
+        if isinstance(part, Every):
+            yield from _flat(part.parts)
+        else:
+            yield part

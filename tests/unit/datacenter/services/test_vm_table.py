@@ -14,9 +14,11 @@ from grammars import predicates
 UUIDS = [f"{head}{tail}" for head in "ab" for tail in range(4)]
 FIELDS = {
     "owner_uuid": "xy",
-    "alias": "pq",
+    "alias": "pq5",
     "state": ("running", "stopped", "failed", "destroyed"),
     "server_uuid": ("s1", "s2", None),
+    "docker": (True, False, None),
+    "create_timestamp": ("2026-01-01", "2026-01-02", None),
 }
 VMS = st.fixed_dictionaries(
     {"uuid": st.sampled_from(UUIDS), **{field: st.sampled_from(list(values)) for field, values in FIELDS.items()},
@@ -24,7 +26,13 @@ VMS = st.fixed_dictionaries(
 )  # fmt: skip
 COMPARES = st.one_of(
     st.sampled_from([{"eq": ["uuid", "a*"]}, {"eq": ["uuid", "b1"]}, {"ne": ["state", "failed"]}]),
-    *(st.sampled_from([{"eq": [field, value]} for value in values if value]) for field, values in FIELDS.items()),
+    st.sampled_from(
+        [{"eq": ["docker", "true"]}, {"ne": ["uuid", "a*"]}, {"ne": ["docker", "true"]}, {"eq": ["alias", 5]}]
+    ),
+    *(
+        st.sampled_from([{op: [field, value]} for value in values if value for op in ("eq", "ne")])
+        for field, values in FIELDS.items()
+    ),
 )
 PREDICATES = st.recursive(
     COMPARES,
@@ -51,6 +59,13 @@ def test_indexes(changes, wanted):
     built = [predicates.build(one) for one in wanted]
     expected = {uuid for uuid, vm in plain.items() if all(one.matches(vm) for one in built)}
     assert {vm["uuid"] for vm in table.matching(built)} == expected
+    assert set(table.select(built)) == expected
+    ages = sorted(((vm["create_timestamp"] or "", uuid) for uuid, vm in plain.items()), reverse=True)
+    assert list(table.newest_first()) == [uuid for _, uuid in ages]
+    assert list(table.newest_first(("2026-01-02", "a2"))) == [
+        uuid for age, uuid in ages if (age, uuid) < ("2026-01-02", "a2")
+    ]
+    assert list(table.downwards("b1")) == sorted((uuid for uuid in plain if uuid < "b1"), reverse=True)
     assert table.starting_with("a") == sorted(uuid for uuid in plain if uuid.startswith("a"))
     for server in ("s1", "s2"):
         alive = [
