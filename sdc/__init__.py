@@ -13,6 +13,7 @@ from sdc.mahi import Mahi
 from sdc.napi import Napi
 from sdc.papi import Papi
 from sdc.vmapi import Vmapi
+from sdc.volapi import Volapi
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class DataCenterClients:
     napi: Napi
     papi: Papi
     fwapi: Fwapi
+    volapi: Volapi
     mahi: Mahi
     cns: Cns | None
     urls: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class DataCenterClients:
             napi=Napi(urls["napi"]),
             papi=Papi(urls["papi"]),
             fwapi=Fwapi(urls["fwapi"]),
+            volapi=Volapi(urls["volapi"]),
             mahi=Mahi(urls["mahi"]),
             cns=Cns(urls["cns"]) if urls.get("cns") else None,
             urls=tuple(filter(None, urls.values())),

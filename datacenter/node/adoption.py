@@ -24,6 +24,7 @@ def load_zones(node: Node) -> None:
         try:
             zone = Zone.load(folder)
         except (FileNotFoundError, msgspec.DecodeError):
+            rootfs.unmount(folder / "rootfs")
             node.discard(folder)
         else:
             node.zones[zone.uuid] = zone
@@ -83,6 +84,7 @@ def clean_up(node: Node) -> None:
         rootfs.unmount_root(zone)
         node.discard(zone.folder)
         del node.zones[zone.uuid]
+    node.exports.discard_own(node)
     _remove_strangers(node)
     node.network.remove_unused()
     cgroups.kill_all(node.home.cgroup)  # containers whose records somebody deleted

@@ -16,6 +16,7 @@ from gevent.lock import RLock
 from datacenter.node import adoption, copy, machines, snapshots, spawn, stats, stdio
 from datacenter.node.build import task as build
 from datacenter.node.exits import Exits
+from datacenter.node.exports import Exports
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
 from datacenter.node.layers import Layers
@@ -48,6 +49,7 @@ class Node:
         self.runtime = find_runtime(home)
         self.host = find_host(home)
         self.images = Layers(home)
+        self.exports = Exports(home)
         self.network = Network(home)
         self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home, self.host))
         self.lifecycle = Lifecycle(
@@ -55,6 +57,7 @@ class Node:
             self.runtime,
             host=self.host,
             images=self.images,
+            exports=self.exports,
             net=self.network,
             zones=self.zones,
             report=self._report,
@@ -90,7 +93,7 @@ class Node:
 
     def run(self, name: str, params: Params) -> Result:
         """Run a task to its end. Raises TaskError; what the node is to blame for is logged."""
-        task = TASKS.get(name)
+        task = self.exports.task(name, params) or TASKS.get(name)
         if task is None:
             raise TaskError("UnknownTask", f"no such task: {name}")
         try:
@@ -114,10 +117,13 @@ class Node:
             if not lock.locked():
                 self._turns.pop(uuid, None)
 
-    def discard(self, folder: Path) -> None:
-        """Take a folder out of sight at once and delete it in the background."""
+    def discard(self, folder: Path, trash: Path | None = None) -> None:
+        """Take a folder out of sight at once and delete it in the background.
+
+        ``trash`` is another path of the node's trash, for a folder that is not below the node's short home.
+        """
         if folder.exists():
-            folder.rename(self.home.trash / f"{folder.name}-{os.urandom(4).hex()}")
+            folder.rename((trash or self.home.trash) / f"{folder.name}-{os.urandom(4).hex()}")
             gevent.spawn(self.empty_trash)
 
     def empty_trash(self) -> None:

@@ -115,7 +115,8 @@ def _root_of(node: Node, zone: Zone) -> Iterator[_Release]:
 
 def _mounts(node: Node, zone: Zone) -> list[dict[str, Any]]:
     """Volumes and the files in /etc, parents first; tmpfs is the running container's alone, as with Docker."""
-    found = mounts.in_order([*mounts.file_mounts(zone.bundle), *mounts.volume_mounts(zone.record, node.home.zones)])
+    volumes = [*mounts.volume_mounts(zone.record, node.home.zones), *node.exports.mounts(zone.record)]
+    found = mounts.in_order([*mounts.file_mounts(zone.bundle), *volumes])
     return [
         {"source": mount["source"], "target": mount["destination"], "readonly": "ro" in mount["options"]}
         for mount in found

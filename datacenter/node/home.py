@@ -44,6 +44,11 @@ class Home:
         return self.root / "layers"
 
     @property
+    def volumes(self) -> Path:
+        """The folders of storage VMs, which all nodes of the instance share."""
+        return self.settings.state.resolve() / "volumes"
+
+    @property
     def exits(self) -> Path:
         """Where conmon writes ``<uuid>`` when a container has ended."""
         return self.root / "exits"
@@ -75,7 +80,7 @@ class Home:
         return kept.read_text().strip()
 
     def make_folders(self) -> None:
-        for folder in (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash):
+        for folder in (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash, self.volumes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def enter(self) -> None:

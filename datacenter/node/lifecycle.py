@@ -17,6 +17,7 @@ from gevent.socket import wait_read
 from datacenter.clock import iso
 from datacenter.node import cgroups, complaints, conmon, health, layers, network, programs, rootfs, spawn, spec, users
 from datacenter.node.exits import UNKNOWN_EXIT
+from datacenter.node.exports import Exports
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
 from datacenter.node.logfiles import keep_earlier
@@ -47,6 +48,7 @@ class Lifecycle:
         *,
         host: spec.Host,
         images: layers.Layers,
+        exports: Exports,
         net: network.Network,
         zones: Mapping[str, Zone],
         report: Callable[[Zone, dict[str, Any]], None],
@@ -56,6 +58,7 @@ class Lifecycle:
         self._runtime = runtime
         self._host = host
         self._images = images
+        self._exports = exports
         self._net = net
         self._report = report
         self._look = look
@@ -146,7 +149,8 @@ class Lifecycle:
         self._mount(zone)
         rootfs.write_etc(zone)
         rootfs.make_workdir(zone)
-        return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone))
+        shared = tuple(self._exports.mounts(zone.record))
+        return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone), shared)
 
     def _mount(self, zone: Zone) -> None:
         rootfs.mount_root(zone, self._home, self._images.ensure(zone.record["image_uuid"]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from datacenter.node import nics, proc, rootfs, spec, users
+from datacenter.node import nics, proc, rootfs, seeding, spec, users
 from datacenter.node.hotplug import change_nics
 from datacenter.node.lifecycle import node_fields
 from datacenter.node.resources import resources
@@ -57,6 +57,11 @@ def machine_create(node: Node, params: Params) -> Result:
         spec.oci_config(zone.record, zone.linux, users.User(0, 0, (), "/"), node.host, place)
         node.discard(zone.folder)
         rootfs.make_folders(zone)
+        try:
+            seeding.fill_volumes(zone, node.home, node.images.ensure(zone.record["image_uuid"]), node.exports)
+        except (TaskError, OSError):
+            node.discard(zone.folder)
+            raise
         zone.save()
         node.zones[uuid] = zone
         return _vm(zone)

@@ -50,8 +50,13 @@ def mount_root(zone: Zone, home: Home, layers: list[str]) -> None:
 
 
 def unmount_root(zone: Zone) -> None:
+    unmount(zone.rootfs)
+
+
+def unmount(root: Path) -> None:
+    """Unmount a root; one that is not mounted, or not there, is no error."""
     try:
-        syscalls.unmount(zone.rootfs)
+        syscalls.unmount(root)
     except OSError as error:
         if error.errno not in {errno.EINVAL, errno.ENOENT}:  # not mounted: nothing to do
             raise

@@ -47,6 +47,8 @@ class Place:
     zones: Path
     netns: Path | None
     """Network namespace file; None gives the container a fresh one with nothing but lo."""
+    shared: tuple[Json, ...] = ()
+    """The mounts of volumes that are no container's own."""
 
 
 def json_list(value: Any) -> list[str]:
@@ -193,7 +195,7 @@ def _seccomp(linux: Json, host: Host) -> Json | None:
 
 def _mounts(vm: Json, linux: Json, host: Host, place: Place) -> list[Json]:
     found = mounts.system_mounts(linux, writable=is_privileged(linux)) + mounts.file_mounts(place.bundle)
-    found += mounts.volume_mounts(vm, place.zones) + mounts.tmpfs_mounts(linux)
+    found += [*mounts.volume_mounts(vm, place.zones), *place.shared, *mounts.tmpfs_mounts(linux)]
     if linux.get("Init"):
         found.append(
             {

@@ -26,6 +26,7 @@ CAPABILITIES = (
     "restart-policies",
     "health",
     "pause",
+    "volume-options",
     "nic-hotplug",
     "commit",
     "security-profiles",

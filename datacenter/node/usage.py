@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from datacenter.node import spawn
 from datacenter.node.zone import Zone
 
@@ -12,7 +14,12 @@ def written_bytes(zone: Zone) -> int:
     A file with several names counts once, folders and volumes not at all. A program looks, so that a big tree
     doesn't hold up the agent; what vanishes meanwhile is left out.
     """
-    _, output = spawn.run(["find", str(zone.upper), "!", "-type", "d", "-size", "+0", "-printf", "%i %s\n"])
+    return file_bytes(zone.upper)
+
+
+def file_bytes(folder: Path) -> int:
+    """Return the bytes of all files in a folder; one with several names counts once, folders not at all."""
+    _, output = spawn.run(["find", str(folder), "!", "-type", "d", "-size", "+0", "-printf", "%i %s\n"])
     sizes: dict[str, int] = {}
     for line in output.splitlines():
         inode, _, size = line.partition(" ")

@@ -67,13 +67,13 @@ def _fill(zone: Zone, item: dict[str, Any], source: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     inside = resolve(zone.rootfs, item["target"])
     if inside.is_dir():
-        _copy_tree(inside, fresh)
+        copy_tree(inside, fresh)
     else:
         fresh.mkdir(mode=0o755)
     fresh.rename(source)
 
 
-def _copy_tree(source: Path, target: Path) -> None:
+def copy_tree(source: Path, target: Path) -> None:
     """Copy a folder with owners, modes, times, links and special files."""
     code, output = spawn.run(["cp", "-a", "--reflink=auto", str(source), str(target)])
     if code:

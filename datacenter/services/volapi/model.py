@@ -115,7 +115,7 @@ class Volapi:
         }
         with self.dc.store.transaction():
             job = self.jobs.create(
-                "create-volume",
+                "create_volume",
                 f"/create-volume-{volume_uuid}",
                 {"volume_uuid": volume_uuid, "owner_uuid": volume["owner_uuid"], "x-request-id": request_id},
             )
@@ -146,7 +146,7 @@ class Volapi:
             return None
         with self.dc.store.transaction():
             job = self.jobs.create(
-                "delete-volume",
+                "delete_volume",
                 f"/delete-volume-{volume['uuid']}",
                 {"volume_uuid": volume["uuid"], "owner_uuid": volume["owner_uuid"], "x-request-id": request_id},
             )

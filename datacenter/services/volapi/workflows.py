@@ -29,7 +29,7 @@ def workflows(steps: Steps) -> list[Workflow]:
     )
     return [
         Workflow(
-            "create-volume",
+            "create_volume",
             "1.0.0",
             VM_LIMIT,
             (
@@ -40,7 +40,7 @@ def workflows(steps: Steps) -> list[Workflow]:
             tidy,
         ),
         Workflow(
-            "delete-volume",
+            "delete_volume",
             "1.0.0",
             VM_LIMIT,
             (
