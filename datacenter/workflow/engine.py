@@ -133,17 +133,17 @@ class Engine:
 
     def _take_up(self, doc: Doc) -> Job:
         workflow = self.workflow_of(doc)
-        doc["chain_results"] = []
         doc["num_attempts"] += 1
         if workflow is None:
             workflow = Workflow(doc["task"], doc["version"], doc["timeout"], (), resumable=False)
         job = Job(workflow, doc, resumed=True)
-        if workflow.resumable:
+        if "verdict" not in doc and workflow.resumable:
             return self.launch(job)
         self._running[job.uuid] = job
-        error = TaskError("InternalError", "the data center was restarted while the job ran")
-        doc["chain_results"].append(result("runner.interrupted", iso(), "", error.record()))
-        gevent.spawn(self._undo, job)
+        if "verdict" not in doc:
+            error = TaskError("InternalError", "the data center was restarted while the job ran")
+            doc["chain_results"].append(result("runner.interrupted", iso(), "", error.record()))
+        gevent.spawn(self._undo, job, doc.get("verdict", "failed"))
         return job
 
     def _run(self, job: Job) -> None:
@@ -151,8 +151,7 @@ class Engine:
         job.doc["started"] = iso()
         for task in job.workflow.chain:
             if job.cancel_asked:
-                self._tidy(job, job.workflow.oncancel)
-                self._end(job, "canceled")
+                self._undo(job, "canceled")
                 return
             if not self._attempt(job, task, job.doc["chain_results"]):
                 self._undo(job)
@@ -177,15 +176,18 @@ class Engine:
             results.append(result(task.name, began, "", TaskError.of(error).record()))
         return False
 
-    def _undo(self, job: Job) -> None:
-        self._tidy(job, job.workflow.onerror)
-        self._end(job, "failed")
+    def _undo(self, job: Job, verdict: str = "failed") -> None:
+        """Run the tasks that undo a job, each of them whatever became of the others, outside the job's own time.
 
-    def _tidy(self, job: Job, tasks: tuple[Task, ...]) -> None:
-        """Run clean-up tasks, each of them whatever became of the others, outside the job's own time."""
+        The verdict is on disk before anything is undone: after a crash the undoing goes on, and not the chain.
+        """
+        job.doc["verdict"], job.doc["onerror_results"] = verdict, []
+        self._ledger.put(job.uuid, job.doc)
         job.notes.pop("began", None)
-        for task in tasks:
+        for task in job.workflow.oncancel if verdict == "canceled" else job.workflow.onerror:
             self._attempt(job, task, job.doc["onerror_results"])
+        del job.doc["verdict"]
+        self._end(job, verdict)
 
     def _broken(self, job: Job, error: Any) -> None:
         """A task met a defect of ours: fail the job as any other, so that it ends and is undone."""

@@ -90,7 +90,8 @@ def trimmed(doc: Doc) -> Doc:
 
 def full(doc: Doc, workflow: Workflow | None) -> Doc:
     """A job as WFAPI shows it: with the definition of its workflow, and with an image that its params name."""
-    view = {key: value for key, value in doc.items() if key != "info" and (key != "onerror_results" or value)}
+    hidden = {"info", "verdict"} | (set() if doc["onerror_results"] else {"onerror_results"})
+    view = {key: value for key, value in doc.items() if key not in hidden}
     if "image_uuid" in doc["params"]:
         view["image_uuid"] = doc["params"]["image_uuid"]
     if workflow is not None:

@@ -145,6 +145,43 @@ def test_what_a_dead_process_left_is_taken_up(store):
     assert engine.resume() == []
 
 
+@pytest.mark.parametrize("verdict", ["failed", "canceled"])
+def test_what_died_while_it_was_undone_is_not_done_after_all(store, verdict):
+    ran = []
+    seen = {}
+
+    def killed(job):
+        seen["uuid"] = job.uuid
+        job.cancel_asked = verdict == "canceled" and not job.resumed
+        if verdict == "failed" and not job.resumed:
+            raise TaskError("VmNotRunning", "no", 409)
+
+    def undo(job):
+        ran.append(job.resumed)
+        if not job.resumed:
+            gevent.sleep(60)  # this process sees no more of it
+
+    chain = (Task("t", killed), Task("second", ran.append))
+    workflow = Workflow("work", "1", 10, chain, (Task("undo", undo),), (Task("undo", undo),))
+    dead = Engine(store)
+    dead.define([workflow])
+    dead.submit("work", "/x", {"vm_uuid": "v"})
+    with gevent.Timeout(5):
+        while not ran:
+            gevent.sleep(0.001)
+    engine = Engine(store)
+    engine.define([workflow])
+    (job,) = engine.resume()
+    assert job.ended.wait(5)
+    doc = engine.get(seen["uuid"])
+    assert doc["execution"] == verdict
+    assert ran == [False, True]
+    assert [entry["name"] for entry in doc["chain_results"]] == ["t"]
+    assert [entry["name"] for entry in doc["onerror_results"]] == ["undo"]
+    assert "verdict" not in doc
+    assert verdict in failure(doc).message or failure(doc).rest_code == "VmNotRunning"
+
+
 def test_find_sees_running_and_ended_jobs(engine):
     run(engine, Task("t", lambda job: None))
     hold = gevent.event.Event()
