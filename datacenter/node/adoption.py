@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,8 +69,7 @@ def _remove_strangers(node: Node) -> None:
         if uuid not in node.zones:
             node.runtime.delete(uuid)
     node.network.remove_strays(node.zones)
-    for partial in node.home.layers.glob("*.partial"):
-        shutil.rmtree(partial, ignore_errors=True)
+    node.images.discard_unfinished()
     node.empty_trash()
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from datacenter.node.home import Home
 from datacenter.node.runtime import Runtime
+from datacenter.node.whole import write_whole
 
 ANNOTATION = "run.oci.seccomp_bpf_data"
 """crun takes the filter from here, in base64, and then leaves ``linux.seccomp`` alone. Other runtimes don't look."""
@@ -43,7 +44,7 @@ class Filters:
         if data and len(data) % 8 == 0:  # a BPF program is made of 8-byte instructions
             key = self._key(config)
             self._known[key] = base64.b64encode(data).decode()
-            (self._folder / key).write_text(self._known[key])
+            write_whole(self._folder / key, self._known[key].encode())  # half a filter would be none
 
     def _key(self, config: dict[str, Any]) -> str:
         profile = msgspec.json.encode(config["linux"].get("seccomp"))

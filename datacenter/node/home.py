@@ -14,6 +14,7 @@ import uuid
 from pathlib import Path
 
 from datacenter.node import spawn, syscalls
+from datacenter.node.whole import write_whole
 from datacenter.settings import DcSettings
 
 UNIFIED = Path("/sys/fs/cgroup/unified")
@@ -76,7 +77,7 @@ class Home:
         kept = self.real / "server_uuid"
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(str(uuid.uuid5(uuid.NAMESPACE_URL, f"file://{self.real}")))
+            write_whole(kept, str(uuid.uuid5(uuid.NAMESPACE_URL, f"file://{self.real}")).encode())
         return kept.read_text().strip()
 
     def make_folders(self) -> None:

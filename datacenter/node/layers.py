@@ -18,6 +18,7 @@ from datacenter.images.unpack import LayerError, unpack_layer
 from datacenter.node.home import Home
 from datacenter.node.service import Service, ServiceError
 from datacenter.node.tasks import TaskError
+from datacenter.node.whole import UNFINISHED, write_whole
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Manifest = dict[str, Any]
@@ -54,6 +55,12 @@ class Layers:
         self._chains[image_uuid] = names
         return names
 
+    def discard_unfinished(self) -> None:
+        """Clear away what an earlier agent was fetching or unpacking when it died."""
+        for path in self._folder.iterdir():
+            if path.suffix in {".partial", ".file", UNFINISHED}:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def _kept(self, image_uuid: str) -> Manifest | None:
         if not _UUID.fullmatch(image_uuid):
             raise TaskError("ImageNotFound", f"not an image uuid: {image_uuid}")
@@ -86,7 +93,7 @@ class Layers:
             packed.unlink(missing_ok=True)
         shutil.rmtree(self._folder / name, ignore_errors=True)
         partial.rename(self._folder / name)
-        (self._folder / f"{name}.json").write_bytes(msgspec.json.encode(manifest))
+        write_whole(self._folder / f"{name}.json", msgspec.json.encode(manifest))
         return manifest
 
 

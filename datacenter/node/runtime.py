@@ -11,6 +11,7 @@ import msgspec
 from datacenter.node import spawn
 from datacenter.node.home import Home
 from datacenter.node.tasks import TaskError
+from datacenter.node.whole import write_whole
 from datacenter.node.zone import Zone
 
 CANDIDATES = ("crun", "runc")  # crun starts a container in about half the time
@@ -88,7 +89,7 @@ def find_runtime(home: Home) -> Runtime:
         runtime = Runtime(program, home.runtime_state)
         failure = _try(runtime, home)
         if failure is None:
-            kept.write_bytes(msgspec.json.encode({"program": program, "marks": marks}))
+            write_whole(kept, msgspec.json.encode({"program": program, "marks": marks}))
             return runtime
         failures.append(f"{program}: {failure}")
     raise OSError("no OCI runtime works here: " + ("; ".join(failures) or "install crun or runc"))

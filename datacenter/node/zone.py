@@ -10,6 +10,8 @@ import msgspec
 from gevent.event import Event
 from gevent.lock import RLock
 
+from datacenter.node.whole import write_whole
+
 Record = dict[str, Any]
 Hook = Callable[["Zone"], None]
 
@@ -86,9 +88,7 @@ class Zone:
 
     def save(self) -> None:
         """Write ``zone.json`` so that it is always whole, whenever the agent dies."""
-        fresh = self.folder / "zone.json.new"
-        fresh.write_bytes(msgspec.json.encode(Kept(self.record, self.life)))
-        fresh.replace(self.folder / "zone.json")
+        write_whole(self.folder / "zone.json", msgspec.json.encode(Kept(self.record, self.life)))
 
     def change_life(self, **fields: Any) -> None:
         """Set fields of the life, write them down, then wake those who wait on ``started`` or ``ended``."""
