@@ -27,6 +27,7 @@ from gateway.wire.ndjson import encode_json
 from sdc import DataCenterClients
 from translators.containers.autoremove import AutoRemove
 from translators.events.watcher import Watcher
+from translators.settling import Settler
 
 logger = structlog.get_logger("gateway")
 
@@ -166,4 +167,5 @@ def application() -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
         raise AppImportError(f"docker-gateway: {error}") from error
     AutoRemove(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
     Watcher(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
+    Settler(app.house.services, app.house.state, settings.triton, Path(settings.state_dir)).start()
     return app

@@ -14,7 +14,9 @@ from gateway.state.event_log import EventLog
 from gateway.state.exec_sessions import ExecSessions
 from gateway.state.image_records import ImageRecords
 from gateway.state.links import Links
+from gateway.state.presence import Presence
 from gateway.state.reservations import Reservations
+from gateway.state.undertakings import Undertakings
 
 
 class State:
@@ -32,3 +34,5 @@ class State:
         self.journal = ContainerJournal(self.database)
         self.links = Links(self.database)
         self.reservations = Reservations(self.database)
+        self.presence = Presence(folder)
+        self.undertakings = Undertakings(self.database, self.presence)

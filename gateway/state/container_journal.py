@@ -106,6 +106,11 @@ class ContainerJournal:
             )
         return token
 
+    def announced_of(self, token: str) -> str | None:
+        """Return the VM about which something is still announced with a token."""
+        rows = self._db.query("SELECT vm_uuid FROM announcements WHERE token = ? LIMIT 1", (token,))
+        return str(rows[0]["vm_uuid"]) if rows else None
+
     def awaits_force(self, token: str) -> bool:
         """Whether it is still open if what was announced with a token happens by force."""
         return bool(self._db.query("SELECT 1 FROM announcements WHERE token = ? AND forced = 1", (token,)))

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.call import Call
 from gateway.errors import InternalError, InvalidParameter, NotFound
+from gateway.state.undertakings import CREATE
 from grammars import dockerids
 from sdc.errors import SdcError, SdcUnavailable
 from translators.capabilities import capabilities, catalogue
@@ -58,6 +59,7 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
     payload = _prepare(call, payload)
     for tries_left in reversed(range(_NAME_TRIES)):
         payload["internal_metadata"] |= link_metadata(payload["alias"], linked)
+        keep_links(call, payload, linked)
         try:
             run_job(call, payload["uuid"], "provision", lambda: _submit(call, payload))
             break
@@ -67,8 +69,9 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
             if alias or not tries_left:
                 raise name_conflict(payload["alias"], _holder(call, payload["alias"])) from error
             payload["alias"] = random_name()
-    keep_links(call, payload, linked)
     observe(call, {**payload, "state": "stopped"}, new=True)
+    call.state.reservations.release(payload["uuid"])  # VMAPI lists the VM from now on
+    call.state.undertakings.end(CREATE, payload["uuid"])
     return {"Id": payload["internal_metadata"]["docker:id"], "Warnings": warnings}
 
 
@@ -151,9 +154,14 @@ def _volumes_from(call: Call, entries: list[str]) -> tuple[list[str], list[dict[
 
 
 def _prepare(call: Call, payload: Payload) -> Payload:
-    """Let the chain see the payload, then make its firewall rules; from here on a failure has to be taken back."""
-    payload = call.provision(payload)
+    """Let the chain see the payload, then make its firewall rules; from here on a failure has to be taken back.
+
+    The undertaking is written down first, so that others take back what a worker that dies has made.
+    """
     vm_uuid, owner_uuid = payload["uuid"], call.owner.uuid
+    call.state.undertakings.begin(CREATE, vm_uuid, owner_uuid)
+    call.undo.append(lambda: call.state.undertakings.end(CREATE, vm_uuid))
+    payload = call.provision(payload)
     with speaking_docker("problem adding firewall rules"):
         payload["firewall_rules"] = add_rules(call, payload["firewall_rules"], vm_uuid)
     call.undo.append(lambda: _take_back(call, vm_uuid, owner_uuid))
@@ -175,8 +183,8 @@ def _take_back(call: Call, vm_uuid: str, owner_uuid: str) -> None:
     call.state.links.remove_container(owner_uuid, vm_uuid)
     try:
         call.services.vmapi.delete_vm(vm_uuid, owner_uuid)
-    except SdcError:
-        pass  # it was never placed, or VMAPI is away: a failed VM holds nothing and is invisible
+    except SdcError:  # VMAPI is away, or does not know the VM: it may still hear of it
+        call.state.undertakings.leave(CREATE, vm_uuid, owner_uuid, unwanted=True)
 
 
 def _holder(call: Call, alias: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.call import Call
 from gateway.state.exec_sessions import ExecSession
+from gateway.state.undertakings import EXEC
 from sdc.errors import SdcError
 from translators.capabilities import capabilities
 from translators.events.recorder import tell
@@ -22,6 +23,7 @@ def note(call: Call, session: ExecSession, vm: Vm, exit_code: int | None) -> Non
     """Note that an exec has ended, and tell it unless that was done."""
     if call.state.exec_sessions.end(session.id, exit_code):
         tell(call, vm, "exec_die", execID=session.id, exitCode=str(0 if exit_code is None else exit_code))
+    call.state.undertakings.end(EXEC, session.id, whoever=True)
 
 
 def look(call: Call, session: ExecSession) -> dict[str, Any]:
@@ -55,5 +57,6 @@ def _follow(call: Call, session: ExecSession) -> None:
             if not look(call, session).get("Running"):
                 return
         except SdcError as error:
-            if error.status == 404:
-                return  # the container is gone
+            if error.status == 404:  # the container is gone
+                call.state.undertakings.end(EXEC, session.id, whoever=True)
+                return

@@ -9,6 +9,7 @@ import msgspec
 from gateway.call import Call, Duplex, HijackReply
 from gateway.errors import Conflict, InvalidParameter, NotFound, NotImplementedHere
 from gateway.state.exec_sessions import ExecSession
+from gateway.state.undertakings import EXEC
 from sdc.stdio import Console
 from translators.capabilities import capabilities
 from translators.containers import detach_keys, exec_ends
@@ -100,6 +101,7 @@ def start(call: Call, session_id: str, body: ExecStart) -> HijackReply | None:
         vm = _running(call.services.vmapi.get_vm(session.vm_uuid, session.owner_uuid), session.container_id)
     if not call.state.exec_sessions.claim(session.id):
         raise Conflict(f"Error: Exec command {session.id} has already run")
+    call.state.undertakings.begin(EXEC, session.id, session.owner_uuid)
     config = session.config
     command = {
         **{key: config[key] for key in ("Cmd", "Tty", "AttachStdin", "AttachStdout", "AttachStderr")},
@@ -113,6 +115,7 @@ def start(call: Call, session_id: str, body: ExecStart) -> HijackReply | None:
         console = open_console(call, vm, command, tty=config["Tty"])
     except BaseException:
         call.state.exec_sessions.end(session.id, None)
+        call.state.undertakings.end(EXEC, session.id)
         raise
     tell(call, vm, f"exec_start: {' '.join(config['Cmd'])}", execID=session.id)
     if console is None:
@@ -143,6 +146,8 @@ def _reply(call: Call, session: ExecSession, vm: Vm, console: Console) -> Hijack
         finally:
             if console.ended is not None:
                 exec_ends.note(call, session, vm, ended_code(console))
+            else:  # the client left, or its worker stops: the process goes on
+                call.state.undertakings.leave(EXEC, session.id, session.owner_uuid)
 
     kind = "raw" if config["Tty"] or call.version < (1, 42) else "multiplexed"
     return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from gateway.call import Call
+from gateway.state.undertakings import CREATE
 from grammars import firewall as grammar
 from sdc.errors import SdcError
 from sdc.fwapi import Fwapi
@@ -96,32 +97,37 @@ def add_rules(call: Call, planned: list[Rule], vm_uuid: str) -> list[Rule]:
             made.append(rule)
             continue
         if only_about(rule, vm_uuid):
-            call.undo.append(lambda gone=rule["uuid"]: _delete(fwapi, gone, owner_uuid))  # type: ignore[misc]
+            call.undo.append(lambda gone=rule["uuid"]: _take_back(call, gone, vm_uuid))  # type: ignore[misc]
         else:
             _account_rules(fwapi).forget(owner_uuid)
         made.append({key: value for key, value in fwapi.create_rule(rule).items() if key != "parsed"})
     return made
 
 
+def _take_back(call: Call, rule_uuid: str, vm_uuid: str) -> None:
+    """Delete a rule, now or as soon as FWAPI can be reached."""
+    try:
+        _delete(call.services.fwapi, rule_uuid, call.owner.uuid)
+    except SdcError:
+        call.state.undertakings.leave(CREATE, vm_uuid, call.owner.uuid, unwanted=True)
+
+
 def _delete(fwapi: Fwapi, rule_uuid: str, owner_uuid: str) -> None:
     try:
         fwapi.delete_rule(rule_uuid, owner_uuid)
-    except SdcError:
-        pass  # it never came to be, or FWAPI is away: a rule about no VM does nothing
+    except SdcError as error:
+        if error.status != 404:
+            raise
 
 
-def remove_rules(fwapi: Fwapi, vm: Vm) -> None:
-    """Delete the rules that named a VM which is gone and nothing else; sdc-docker lets them pile up.
+def remove_rules(fwapi: Fwapi, vm_uuid: str, owner_uuid: str) -> None:
+    """Delete the rules that named a VM which is gone and nothing else; sdc-docker lets them pile up. Raises SdcError.
 
     SDC: FWAPI GET /rules?vm=, DELETE /rules/:uuid
     """
-    if not may_publish(vm):
-        return
-    with speaking_docker("problem listing firewall rules"):
-        rules = fwapi.list_rules(vm["owner_uuid"], vm=vm["uuid"])
-    for rule in rules:
-        if only_about(rule, vm["uuid"]):
-            _delete(fwapi, rule["uuid"], vm["owner_uuid"])
+    for rule in fwapi.list_rules(owner_uuid, vm=vm_uuid):
+        if only_about(rule, vm_uuid):
+            _delete(fwapi, rule["uuid"], owner_uuid)
 
 
 def published_ports(call: Call, vm: Vm) -> set[Port]:

@@ -35,7 +35,7 @@ def plan_links(call: Call, entries: list[str]) -> list[Linked]:
 
 
 def keep_links(call: Call, payload: dict[str, Any], linked: list[Linked]) -> None:
-    """Write down the links of a container just made."""
+    """Write down the links of a container that is about to be made."""
     if linked:
         call.state.links.add(
             Link(

@@ -6,7 +6,9 @@ from typing import Any
 
 from gateway.call import Call
 from gateway.errors import Conflict
-from translators.containers.firewall import remove_rules
+from gateway.state.undertakings import REMOVE
+from sdc.errors import SdcError
+from translators.containers.firewall import may_publish, remove_rules
 from translators.containers.lookup import find_container
 from translators.containers.states import has_run, is_running, metadata, status
 from translators.containers.volumes import is_own_volume
@@ -55,16 +57,33 @@ def destroy(call: Call, vm: Vm) -> None:
     """
     _refuse_if_shared(call, vm)
     _removing.add(vm["uuid"])
+    undertaking = call.state.undertakings.under_way(REMOVE, vm["uuid"], vm["owner_uuid"])
     kill: list[Announced] = [("kill", {"signal": "9"}, None)] if status(vm) == "running" else []
     try:
-        with ending(call, vm, *kill) as told, speaking_docker("problem removing container"):
-            run_job(call, vm["uuid"], "destroy", lambda: _delete(call, vm, told))
-            observe(call, {**vm, "state": "destroyed"})
-        call.state.links.remove_container(vm["owner_uuid"], vm["uuid"])
-        call.state.exec_sessions.forget(vm["uuid"])
-        remove_rules(call.services.fwapi, vm)
+        with undertaking:
+            with ending(call, vm, *kill) as told, speaking_docker("problem removing container"):
+                run_job(call, vm["uuid"], "destroy", lambda: _delete(call, vm, told))
+                observe(call, {**vm, "state": "destroyed"})
+            forget(call, vm["uuid"], vm["owner_uuid"])
+            _close_ports(call, vm)
     finally:
         _removing.discard(vm["uuid"])
+
+
+def forget(call: Call, vm_uuid: str, owner_uuid: str) -> None:
+    """Strike out what the gateway knows of a VM that is no more, or that never was."""
+    call.state.links.remove_container(owner_uuid, vm_uuid)
+    call.state.exec_sessions.forget(vm_uuid)
+    call.state.reservations.release(vm_uuid)
+
+
+def _close_ports(call: Call, vm: Vm) -> None:
+    """Delete the rules about a VM that is gone, now or as soon as FWAPI can be reached."""
+    try:
+        if may_publish(vm):
+            remove_rules(call.services.fwapi, vm["uuid"], vm["owner_uuid"])
+    except SdcError:
+        call.state.undertakings.leave(REMOVE, vm["uuid"], vm["owner_uuid"])
 
 
 def _delete(call: Call, vm: Vm, told: Ending) -> str:

@@ -19,6 +19,7 @@ from gateway.errors import DeadlineExceeded
 from gateway.state.container_journal import Announcement, Chapter
 from gateway.state.event_log import Happening
 from gateway.state.image_records import ImageRecord
+from gateway.state.undertakings import ENDING
 from sdc.errors import SdcError
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
@@ -141,11 +142,19 @@ class Ending:
             for one in state.journal.take(vm["uuid"], token=self.token, most=most):
                 if one.if_killed_after is None:
                     state.events.append(vm["owner_uuid"], one.what)
+            if most < 0:
+                state.undertakings.end(ENDING, self.token)
 
     def withdraw(self) -> None:
         """Take back what has not been told: it did not come to it."""
         with self.call.state.events.writing():
             self.call.state.journal.take(self.vm["uuid"], token=self.token)
+            self.call.state.undertakings.end(ENDING, self.token)
+
+    def leave(self) -> None:
+        """Leave it to the data center's news whether it came to it."""
+        if self.token:
+            self.call.state.undertakings.leave(ENDING, self.token, self.vm["owner_uuid"])
 
 
 @contextmanager
@@ -165,10 +174,12 @@ def ending(call: Call, vm: Vm, *announced: Announced) -> Iterator[Ending]:
         ]
         with call.state.events.writing():
             told.token = call.state.journal.announce(vm["uuid"], announcements)
+            call.state.undertakings.begin(ENDING, told.token, vm["owner_uuid"])
     try:
         yield told
     except DeadlineExceeded:
-        raise  # it goes on, and what was announced may still happen
+        told.leave()  # it goes on, and what was announced may still happen
+        raise
     except BaseException:
         told.withdraw()
         raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.call import Call
 from gateway.state.image_records import ImageRecord
+from gateway.state.undertakings import LAYER
 from grammars.dockerids import layer_uuids, short
 from sdc.errors import SdcError
 from translators.errors import speaking_docker
@@ -58,7 +59,8 @@ def store_image(call: Call, config: bytes, layers: list[BroughtLayer], manifest:
     with speaking_docker("problem storing the image's layers"):
         for number, layer in enumerate(layers):
             origin = uuids[number - 1] if number else None
-            _store_layer(call, uuids[number], origin, layer, document)
+            with call.state.undertakings.under_way(LAYER, uuids[number], call.owner.uuid):
+                _store_layer(call, uuids[number], origin, layer, document)
     manifest = manifest or _manifest(config, digest, layers)
     record = ImageRecord(
         owner_uuid=call.owner.uuid,
@@ -106,7 +108,8 @@ def _store_layer(call: Call, uuid: str, origin: str | None, layer: BroughtLayer,
             imgapi.update_image(uuid, {"files": [{**stored, **digests}]})
             imgapi.activate_image(uuid)
     except BaseException:
-        _drop(call, uuid)
+        with suppress(SdcError):  # who settles what was left drops it, too
+            drop_layer(call, uuid)
         raise
 
 
@@ -120,12 +123,17 @@ def _unless_done(*codes: str) -> Iterator[None]:
             raise
 
 
-def _drop(call: Call, uuid: str) -> None:
+def drop_layer(call: Call, uuid: str) -> None:
+    """Delete a layer that was not finished. Raises SdcError.
+
+    SDC: IMGAPI DELETE /images/:uuid
+    """
     try:
         if call.services.imgapi.get_image(uuid)["state"] != "active":
             call.services.imgapi.delete_image(uuid)
-    except SdcError:
-        pass  # it never came to be, or IMGAPI is away; an unactivated layer harms nobody
+    except SdcError as error:
+        if error.status != 404:
+            raise
 
 
 def _placeholder(uuid: str, origin: str | None, layer: BroughtLayer, document: dict[str, Any]) -> dict[str, Any]:

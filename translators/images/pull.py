@@ -125,10 +125,11 @@ def keep(call: Call, reference: Reference, made: Message) -> ImageRecord:
     )
     forget(record.image_uuid)
     images = call.state.images
-    images.put(record)
-    images.add_digest(owner, reference.local_name, reference.digest or record.manifest_digest, record.config_digest)
-    if reference.tag and not reference.digest:
-        images.tag(owner, reference.local_name, reference.tag, record.config_digest)
+    with call.state.database.transaction():
+        images.put(record)
+        images.add_digest(owner, reference.local_name, reference.digest or record.manifest_digest, record.config_digest)
+        if reference.tag and not reference.digest:
+            images.tag(owner, reference.local_name, reference.tag, record.config_digest)
     return record
 
 

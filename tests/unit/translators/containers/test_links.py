@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateway.errors import Conflict, InvalidParameter, NotFound
+from gateway.pipeline import take_back
 from sdc.errors import SdcError
 from tests.unit.translators.containers.conftest import ALICE, BOB
 from tests.unit.translators.containers.test_create import create
@@ -234,8 +235,10 @@ def test_accounts_are_apart(linked):
 
 def test_a_create_that_fails_leaves_no_link(linked):
     linked.vmapi.failing["provision"] = {"restCode": "NoAllocatableServersError", "message": "full"}
+    call = linked.call("container.create")
     with pytest.raises(Conflict):
-        create(linked, "third", HostConfig={"Links": ["srv:db"]})
+        create(linked, "third", call, HostConfig={"Links": ["srv:db"]})
+    take_back(call)
     assert [link.container_name for link in linked.state.links.of_account(ALICE)] == ["web"]
 
 
