@@ -27,13 +27,15 @@ while :; do
     "$@" & child=$!
     echo "$child" > "$pidfile"
     wait "$child"
-    if [ $(($(date +%s) - began)) -ge 5 ]; then pause=0; elif [ "$pause" -lt 5 ]; then pause=$((pause + 1)); fi
+    lived=$(($(date +%s) - began))
+    if [ "$lived" -ge "${KEEPER_STEADY:-5}" ]; then pause=0; elif [ "$pause" -lt 5 ]; then pause=$((pause + 1)); fi
     [ "$pause" -le 1 ] || sleep "$((pause - 1))"
 done
 """
 """A shell that starts a command again whenever it ends, at once the first time, slower when it keeps ending.
 
-It costs less than a megabyte and has no state to lose. A child that is still this shell, forked and not yet the
+It costs less than a megabyte and has no state to lose. ``KEEPER_STEADY``: seconds after which a command counts as one
+that works. A child that is still this shell, forked and not yet the
 command, would lose the signal to stop: so that is waited for."""
 
 

@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,20 +126,14 @@ def free_letter() -> str:
     raise RuntimeError(f"all instances of {LETTERS} are in use")
 
 
-@pytest.fixture(scope="session")
-def running():
+@contextmanager
+def instance_up(nodes: int, **more: str) -> Iterator[Running]:
     """Bring an instance up, and take it down with everything that it made."""
     if os.geteuid() != 0:
         pytest.skip("containers need root")
     folder = Path(tempfile.mkdtemp(prefix="gateway-e2e-")) / "var"
-    environ = {
-        **os.environ,
-        "INSTANCE": free_letter(),
-        "COMPUTE_NODES": "3",
-        "INSTANCE_FOLDER": str(folder),
-        "ACCOUNT": "alice",
-    }
-    environ["PYTHONPATH"] = str(ROOT)
+    facts = {"INSTANCE": free_letter(), "COMPUTE_NODES": str(nodes), "INSTANCE_FOLDER": str(folder), "ACCOUNT": "alice"}
+    environ = {**os.environ, **facts, "PYTHONPATH": str(ROOT), **more}
     instance = Instance.of(environ)
     running = Running(instance, environ)
     came = running.command("up")
@@ -149,6 +145,12 @@ def running():
         went = running.command("down")
         assert went.returncode == 0, went.stdout + went.stderr
         folder.parent.rmdir()
+
+
+@pytest.fixture(scope="session")
+def running():
+    with instance_up(3) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
