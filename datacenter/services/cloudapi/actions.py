@@ -35,7 +35,7 @@ GET /networks|listnetworks  GET /networks/*|getnetwork
 GET /networks/*/ips|listnetworkips  GET /networks/*/ips/*|getnetworkip  PUT /networks/*/ips/*|updatenetworkip
 GET /fabrics/default/vlans|listfabricvlans  POST /fabrics/default/vlans|createfabricvlan
 GET /fabrics/default/vlans/*|getfabricvlan  PUT /fabrics/default/vlans/*|updatefabricvlan
-POST /fabrics/default/vlans/*|updatefabricvlan  DELETE /fabrics/default/vlans/*|deletefabricvlan
+DELETE /fabrics/default/vlans/*|deletefabricvlan
 GET /fabrics/default/vlans/*/networks|listfabricnetworks  POST /fabrics/default/vlans/*/networks|createfabricnetwork
 GET /fabrics/default/vlans/*/networks/*|getfabricnetwork  PUT /fabrics/default/vlans/*/networks/*|updatefabricnetwork
 DELETE /fabrics/default/vlans/*/networks/*|deletefabricnetwork
@@ -45,7 +45,7 @@ POST /fwrules/*/enable|enablefirewallrule  POST /fwrules/*/disable|disablefirewa
 GET /fwrules/*/machines|listfirewallrulemachines  GET /machines/*/fwrules|listmachinefirewallrules
 GET /machines|listmachines  POST /machines|createmachine
 GET /machines/*|getmachine  POST /machines/*|updatemachine  DELETE /machines/*|deletemachine
-GET /machines/*/audit|machineaudit
+GET /machines/*/audit|getaudit
 GET /machines/*/metadata|listmachinemetadata  POST /machines/*/metadata|addmachinemetadata
 DELETE /machines/*/metadata|deleteallmachinemetadata
 GET /machines/*/metadata/*|getmachinemetadata  DELETE /machines/*/metadata/*|deletemachinemetadata

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from flask import request
+from flask import g, request
 
 from datacenter.restify import RestError
 from datacenter.services.cloudapi import signature
@@ -43,6 +43,7 @@ def authenticate(mahi: Mahi) -> Caller:
     texts = (signature.signing_text(credentials, request.headers.get, request.method, path) for path in _targets())
     if caller is None or pem is None or not any(signature.verify(pem, credentials, text) for text in texts):
         raise RestError(401, "InvalidCredentials", "The signature does not match a key of the account")
+    g.key_id = credentials.key_id
     if caller.account.get("disabled"):
         raise RestError(403, "NotAuthorized", f"account {caller.account['login']} is disabled")
     return caller

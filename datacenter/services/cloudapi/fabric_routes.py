@@ -95,8 +95,7 @@ def _vlan_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
     route(_VLANS, lambda account: page([_vlan(vlan) for vlan in fabrics.vlans(account["uuid"])]))
     route(_VLANS, create, "POST")
     route(f"{_VLANS}/<vlan>", lambda account, vlan: reply(_vlan(fabrics.vlan(account["uuid"], vlan))))
-    for method in ("PUT", "POST"):  # triton sends POST
-        route(f"{_VLANS}/<vlan>", update, method)
+    route(f"{_VLANS}/<vlan>", update, "PUT")
     route(f"{_VLANS}/<vlan>", delete, "DELETE")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, request
 
-from datacenter.restify import not_found, reply
+from datacenter.restify import RestError, not_found, reply
 from datacenter.services.cloudapi import machines
 from datacenter.services.cloudapi.asking import asked
 from datacenter.services.cloudapi.machine_work import MachineWork
@@ -20,6 +20,8 @@ Route = Callable[..., None]
 Shown = dict[str, Any]
 
 _KINDS = {"tags": "tags", "metadata": "customer_metadata"}
+_KEPT = {"tags": (), "metadata": ("root_authorized_keys",)}
+"""Keys that stay, as people get into their machines by them."""
 
 
 def add_routes(cloudapi: CloudApi, route: Route) -> None:
@@ -60,10 +62,10 @@ def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
     """Tags or metadata: POST adds, PUT replaces, DELETE takes away one or all."""
     field = _KINDS[kind]
 
-    def change(account: Account, uuid: str, after: Callable[[Shown], Shown]) -> Response:
+    def change(account: Account, uuid: str, after: Callable[[Shown], Shown], *, whole: bool = False) -> Response:
         vm = work.vm(account, uuid)
         wanted = after(dict(vm[field]))
-        work.set_metadata(vm, field, wanted, g.request_id)
+        work.set_metadata(vm, field, wanted, g.request_id, whole=whole)
         return reply(wanted) if request.method in ("POST", "PUT") else reply(None, 204)
 
     def get(account: Account, uuid: str, key: str) -> Response:
@@ -74,13 +76,21 @@ def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
 
     def delete(account: Account, uuid: str, key: str) -> Response:
         get(account, uuid, key)
+        if key in _KEPT[kind]:
+            raise RestError(409, "InvalidArgument", f"Metadata key {key} can not be deleted")
         return change(account, uuid, lambda held: {name: value for name, value in held.items() if name != key})
+
+    def delete_all(account: Account, uuid: str) -> Response:
+        def kept(held: Shown) -> Shown:
+            return {name: value for name, value in held.items() if name in _KEPT[kind]}
+
+        return change(account, uuid, kept, whole=True)
 
     path = f"/machines/<uuid>/{kind}"
     route(path, lambda account, uuid: reply(work.vm(account, uuid)[field]))
     route(path, lambda account, uuid: change(account, uuid, lambda held: {**held, **asked()}), "POST")
-    route(path, lambda account, uuid: change(account, uuid, lambda _: {}), "DELETE")
+    route(path, delete_all, "DELETE")
     if kind == "tags":
-        route(path, lambda account, uuid: change(account, uuid, lambda _: asked()), "PUT")
+        route(path, lambda account, uuid: change(account, uuid, lambda _: asked(), whole=True), "PUT")
     route(f"{path}/<key>", get)
     route(f"{path}/<key>", delete, "DELETE")

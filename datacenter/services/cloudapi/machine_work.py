@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import RestError, is_uuid, not_found, truthy
+from datacenter.services.cloudapi import audit
 from datacenter.services.imgapi.listing import visible_to
 from datacenter.services.napi.networks import provisionable
 
@@ -74,7 +75,7 @@ class MachineWork:
             payload["kernel_version"] = (image.get("tags") or {}).get("kernel_version", DEFAULT_KERNEL)
         payload |= {ours: given[theirs] for theirs, ours in _PASSED.items() if given.get(theirs) is not None}
         with plain_refusals():
-            return self._dc.vmapi.placing.provision(payload, request_id, None)[0]
+            return self._dc.vmapi.placing.provision(payload, request_id, audit.context(given))[0]
 
     def act(self, account: Account, machine_uuid: str, given: Mapping[str, Any], request_id: str) -> None:
         """Queue what ``action`` names. Raises 404, 409 InvalidArgument, 409 InvalidState."""
@@ -92,18 +93,20 @@ class MachineWork:
         else:
             raise RestError(409, "InvalidArgument", f"{action} is not a valid action")
         with plain_refusals():
-            self._dc.vmapi.actions.act(vm, asked, request_id)
+            self._dc.vmapi.actions.act(vm, {**asked, "context": audit.context(given)}, request_id)
 
     def delete(self, account: Account, machine_uuid: str, request_id: str) -> None:
         """Queue a machine's destruction. Raises 404, 409 when it is protected."""
         vm = self.vm(account, machine_uuid)
         if vm.get("indestructible_zoneroot"):
             raise RestError(409, "InvalidArgument", PROTECTED)
-        self._dc.vmapi.actions.destroy(vm, {}, request_id)
+        self._dc.vmapi.actions.destroy(vm, {"context": audit.context({})}, request_id)
 
-    def set_metadata(self, vm: Vm, kind: str, after: Shown, request_id: str) -> None:
+    def set_metadata(self, vm: Vm, kind: str, after: Shown, request_id: str, *, whole: bool) -> None:
+        """Queue the change of a machine's tags or metadata; ``whole`` if those there were are replaced as a whole."""
+        asked = {"context": audit.context({}, whole=whole)}
         with plain_refusals():
-            self._dc.vmapi.actions.set_metadata(vm, kind, after, {}, request_id)
+            self._dc.vmapi.actions.set_metadata(vm, kind, after, asked, request_id)
 
     def add_nic(self, vm: Vm, ref: Shown, request_id: str) -> Shown:
         """Make a nic in NAPI, where it is seen at once, and queue its way onto the VM. Raises what NAPI refuses."""
@@ -116,7 +119,9 @@ class MachineWork:
             ip=ref.get("ip"),
         )
         try:
-            self._dc.vmapi.actions.act(vm, {"action": "add_nics", "macs": [made["mac"]]}, request_id)
+            self._dc.vmapi.actions.act(
+                vm, {"action": "add_nics", "macs": [made["mac"]], "context": audit.context({})}, request_id
+            )
         except RestError:
             self._dc.napi.nics.delete(made["mac"])
             raise
@@ -128,7 +133,7 @@ class MachineWork:
         if vm is None or vm["owner_uuid"] != account["uuid"]:
             raise not_found(f"{machine_uuid} does not exist")
         jobs = self._dc.wfapi.engine.find({"vm_uuid": vm["uuid"]}, AUDIT_LENGTH)
-        return [_audited(job) for job in jobs if job["execution"] in ("succeeded", "failed", "canceled")]
+        return [audit.entry(job) for job in jobs if job["execution"] in ("succeeded", "failed", "canceled")]
 
     def _package(self, account: Account, name: str) -> Shown:
         for package in self._dc.papi.search({"active": True}):
@@ -157,10 +162,6 @@ class MachineWork:
 
 _PASSED = {"name": "alias", "locality": "locality", "affinity": "affinity", "delegate_dataset": "delegate_dataset"}
 _UNSUPPORTED = ("disks", "encrypted")
-
-
-_AUDITED = {"snapshot": "create_snapshot", "rollback": "rollback_snapshot", "delete-snapshot": "delete_snapshot"}
-"""Workflows whose jobs go by another name than their task's."""
 
 
 def prefixed(given: Mapping[str, Any], prefix: str) -> Shown:
@@ -194,15 +195,3 @@ def network_refusals() -> Iterator[None]:
             for problem in error.errors or ()
         ]
         raise RestError(409, "InvalidArgument", ", ".join(told) or error.message) from error
-
-
-def _audited(job: Shown) -> Shown:
-    workflow = job["name"].removesuffix(f"-{job['version']}")
-    action = job["params"].get("subtask") or _AUDITED.get(workflow, job["task"])
-    return {
-        "action": action,
-        "success": "yes" if job["execution"] == "succeeded" else "no",
-        "parameters": {},
-        "time": (job["chain_results"] or [{"finished_at": job["created_at"]}])[-1]["finished_at"],
-        "caller": {"type": "operator"},
-    }

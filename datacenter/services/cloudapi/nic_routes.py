@@ -10,6 +10,7 @@ from flask import Response, g
 
 from datacenter.restify import RestError, not_found, reply
 from datacenter.services.cloudapi.asking import asked
+from datacenter.services.cloudapi.audit import context
 from datacenter.services.cloudapi.machine_work import MachineWork, plain_refusals
 from datacenter.services.cloudapi.paging import page
 from datacenter.services.napi.networks import provisionable
@@ -55,7 +56,7 @@ def add_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
         gone = nic(account, uuid, mac)
         with plain_refusals():
             removal = {"action": "remove_nics", "macs": [gone["mac"]]}
-            cloudapi.dc.vmapi.actions.act(work.vm(account, uuid), removal, g.request_id)
+            cloudapi.dc.vmapi.actions.act(work.vm(account, uuid), {**removal, "context": context({})}, g.request_id)
         return reply(None, 204)
 
     def listed(account: Account, uuid: str) -> Response:

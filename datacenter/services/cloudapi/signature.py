@@ -41,6 +41,8 @@ _KINDS = {
 class Credentials(msgspec.Struct, frozen=True):
     """What an Authorization header claims."""
 
+    key_id: str
+    """As it was sent; the next three are its parts."""
     login: str
     user: str | None
     """Login of the sub-user whose key it is."""
@@ -69,6 +71,7 @@ def parse(text: str) -> Credentials:
         raise invalid_header("keyId was not /:account/keys/:key")
     names = given.get("headers", "date").lower().split()
     return Credentials(
+        key_id=key_id[0],
         login=key_id[1],
         user=key_id[2],
         key=key_id[3],

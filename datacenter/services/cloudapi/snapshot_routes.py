@@ -9,6 +9,7 @@ from flask import Response, g
 
 from datacenter.restify import not_found, reply
 from datacenter.services.cloudapi.asking import asked
+from datacenter.services.cloudapi.audit import context
 from datacenter.services.cloudapi.machine_work import MachineWork, plain_refusals
 from datacenter.services.vmapi.snapshot_plans import default_name
 from datacenter.workflow.failure import TaskError
@@ -33,7 +34,8 @@ def add_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
 
     def act(vm: Vm, action: str, name: str) -> None:
         with plain_refusals():
-            vmapi.actions.act(vm, {"action": action, "snapshot_name": name}, g.request_id)
+            asked_of = {"action": action, "snapshot_name": name, "context": context({"name": name})}
+            vmapi.actions.act(vm, asked_of, g.request_id)
 
     def create(account: Account, uuid: str) -> Response:
         """Queue a snapshot, named for the time unless it is given a name."""

@@ -93,6 +93,37 @@ def test_gone_after_delete_and_the_audit_stays(jdoe, machine):
     assert [(entry["action"], entry["success"]) for entry in audit] == [("destroy", "yes"), ("provision", "yes")]
 
 
+def test_the_audit_tells_what_was_done_and_by_whom(dc, jdoe, machine, image, package):
+    path = f"/jdoe/machines/{machine['id']}"
+    steps = [
+        ("set_tags", "POST", "/tags", {"team": "a"}),
+        ("remove_tags", "DELETE", "/tags/team", {}),
+        ("replace_tags", "PUT", "/tags", {"role": "db"}),
+        ("set_metadata", "POST", "/metadata", {"color": "blue", "root_authorized_keys": "secret"}),
+        ("remove_metadata", "DELETE", "/metadata/color", {}),
+        ("replace_metadata", "DELETE", "/metadata", {}),
+        ("rename", "POST", "?action=rename", {"name": "shop"}),
+        ("stop", "POST", "?action=stop", {}),
+    ]
+    done = ["provision"]
+    for action, method, where, body in steps:
+        if action == "replace_metadata":
+            jdoe.send("POST", f"{path}/metadata", again="1")
+            eventually(lambda: jdoe.get(f"{path}/audit").json[0]["action"], "set_metadata")
+            done.append("set_metadata")
+        assert jdoe.send(method, path + where, **body).status_code < 300, where
+        eventually(lambda: jdoe.get(f"{path}/audit").json[0]["action"], action)
+        done.append(action)
+    audit = jdoe.get(f"{path}/audit").json
+    assert [entry["action"] for entry in reversed(audit)] == done
+    assert audit[0]["caller"] == {"type": "signature", "ip": "127.0.0.1", "keyId": jdoe.key_id}
+    assert audit[-1]["parameters"] == {"name": "web", "image": image, "package": package["uuid"]}
+    assert "secret" not in str(audit)
+    assert jdoe.get(f"{path}/metadata").json == {"root_authorized_keys": "secret"}
+    refused = jdoe.send("DELETE", f"{path}/metadata/root_authorized_keys")
+    assert (refused.status_code, refused.json["code"]) == (409, "InvalidArgument")
+
+
 def test_others_see_nothing_of_it(dc, jdoe, machine):
     other = Caller(dc, "mallory", "ecdsa-sha256")
     path = f"/mallory/machines/{machine['id']}"
