@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import subprocess
 import time
 
@@ -110,6 +112,69 @@ def test_exec_attached_and_detached(docker, named):
     wanted = ["exec_create: sh -c exit 4", "exec_start: sh -c exit 4", "exec_die 4"]
     wanted += ["exec_create: true", "exec_start: true", "exec_die 0"]
     told_soon(docker, "ev-exec", ["create", "start", *wanted])
+
+
+def test_leaving_by_the_detach_keys(docker, running, named):
+    """Over the API: the docker command keeps the keys to itself, and only hangs up."""
+    named("ev-left", "-dit", "busybox", "sh", "-c", "while sleep 0.2; do echo ready; done")
+    with Api(running) as api:
+        leave(api, "/containers/ev-left/attach?stream=1&stdin=1&stdout=1")
+    body = {
+        "Cmd": ["sh", "-c", "echo ready; read line; exit 3"],
+        "Tty": True,
+        "AttachStdin": True,
+        "AttachStdout": True,
+    }
+    with Api(running) as api:
+        session = api.ask("POST", "/containers/ev-left/exec", body)["Id"]
+        leave(api, f"/exec/{session}/start", {"Tty": True})
+    command = "sh -c echo ready; read line; exit 3"
+    wanted = ["create", "start", "attach", "detach", f"exec_create: {command}", f"exec_start: {command}", "exec_detach"]
+    told_soon(docker, "ev-left", wanted)
+    with Api(running) as api:
+        assert api.ask("GET", f"/exec/{session}/json")["Running"] is True
+        docker.ok("kill", "ev-left")
+        wait_for(lambda: {"exec_die 137", "die 137"} <= set(told(docker, "ev-left")))
+        assert api.ask("GET", f"/exec/{session}/json")["Running"] is False
+
+
+class Api(http.client.HTTPConnection):
+    """The gateway's unix socket."""
+
+    def __init__(self, running) -> None:
+        super().__init__("docker", timeout=30)
+        self._path = str(running.instance.folder / "docker.sock")
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, method, path, body=None):
+        self.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
+        answer = self.getresponse()
+        text = answer.read()
+        assert answer.status < 300, text
+        return json.loads(text)
+
+
+def leave(api, path, body=None):
+    """Join a stream, and press ctrl-p ctrl-q once it shows something."""
+    headers = {"Connection": "Upgrade", "Upgrade": "tcp", "Content-Type": "application/json"}
+    api.request("POST", path, json.dumps(body or {}), headers)
+    text = b""
+    while b"ready" not in text:
+        text += api.sock.recv(4096)
+    api.sock.sendall(b"\x10\x11")
+    while api.sock.recv(4096):
+        pass
+    api.close()
 
 
 def test_images(docker):

@@ -80,7 +80,17 @@ def _session(call: Call, vm: Vm, streams: dict[str, bool], *, framed: bool) -> C
         if joined is None:
             return
         with console_sizes.attached(vm["uuid"], joined):
-            join(call, client, joined, tty=tty, framed=framed, stdin=stdin, stdin_once=stdin_once(vm), keys=keys)
+            join(
+                call,
+                client,
+                joined,
+                tty=tty,
+                framed=framed,
+                stdin=stdin,
+                stdin_once=stdin_once(vm),
+                keys=keys,
+                detached=lambda: tell(call, vm, "detach"),
+            )
         if not early:
             _settle(call, vm, joined)
 

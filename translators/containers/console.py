@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from gateway.call import Call, Duplex
@@ -10,6 +11,7 @@ from sdc.stdio import FRAMES, Console, connect
 from translators.capabilities import capabilities
 from translators.containers.detach_keys import KeyWatch
 from translators.errors import speaking_docker
+from translators.process_signals import number_of
 
 Vm = dict[str, Any]
 
@@ -39,15 +41,19 @@ def join(
     stdin: bool,
     stdin_once: bool,
     keys: bytes,
+    detached: Callable[[], None],
 ) -> None:
     """Copy until the process ends or the client leaves; then the console is closed, the client is not.
 
-    ``framed`` keeps the headers that tell stdout from stderr.
+    ``framed`` keeps the headers that tell stdout from stderr; ``detached`` is called when the client typed ``keys``.
 
     The client's half-close ends the process's stdin, save with a tty or when stdin is to stay open for the next
     client: then it ends the session, as with dockerd, and the process goes on.
     """
-    reader = call.spawn(_pump_stdin, client, console, tty=tty, stdin_once=stdin_once, keys=keys) if stdin else None
+    reader = None
+    if stdin:
+        watch = KeyWatch(keys) if tty else None
+        reader = call.spawn(_pump_stdin, client, console, watch, detached, once=stdin_once and not tty)
     try:
         for chunk in console.output(framed=framed):
             client.write(chunk)
@@ -59,22 +65,24 @@ def join(
         console.close()
 
 
-def _pump_stdin(client: Duplex, console: Console, *, tty: bool, stdin_once: bool, keys: bytes) -> None:
-    watch = KeyWatch(keys) if tty else None
+def _pump_stdin(
+    client: Duplex, console: Console, watch: KeyWatch | None, detached: Callable[[], None], *, once: bool
+) -> None:
     try:
         while data := client.read(256 * 1024):
-            detached = False
+            typed = False
             if watch is not None:
-                data, detached = watch.feed(data)
+                data, typed = watch.feed(data)
             if data:
                 console.send(data)
-            if detached:
+            if typed:
+                detached()
                 console.detach()
                 return
-        if tty or not stdin_once:
-            console.detach()
-        else:
+        if once:
             console.end_stdin()
+        else:
+            console.detach()
     except OSError:
         pass  # one side is gone; the output loop notices and ends the session
 
@@ -100,6 +108,8 @@ def ended_code(console: Console) -> int | None:
     code = (ended.get("error") or {}).get("restCode")
     if code in _START_FAILURES:
         return _START_FAILURES[code]
+    if ended.get("signal") and ended.get("code") is None:  # a plain node's word for a process that was killed
+        return 128 + number_of(str(ended["signal"]))
     return int(ended["code"]) if ended.get("code") is not None else None
 
 

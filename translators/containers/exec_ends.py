@@ -43,9 +43,15 @@ def look(call: Call, session: ExecSession) -> dict[str, Any]:
 
 
 def follow(call: Call, session: ExecSession) -> None:
-    """Look after a detached exec until it ends, in the background; where nodes cannot be asked, nobody knows."""
+    """Look after an exec whose client has left until it ends, in the background.
+
+    Where nodes cannot be asked nobody will ever know how it went: it counts as ended, and no end is told.
+    """
     if "exec-options" in capabilities(call):
         threading.Thread(target=_follow, args=(call, session), daemon=True).start()
+    else:
+        call.state.exec_sessions.end(session.id, None)
+        call.state.undertakings.end(EXEC, session.id, whoever=True)
 
 
 def _follow(call: Call, session: ExecSession) -> None:

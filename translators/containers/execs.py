@@ -142,12 +142,14 @@ def _reply(call: Call, session: ExecSession, vm: Vm, console: Console) -> Hijack
                 stdin=config["AttachStdin"],
                 stdin_once=True,
                 keys=keys,
+                detached=lambda: tell(call, vm, "exec_detach", execID=session.id),
             )
         finally:
-            if console.ended is not None:
-                exec_ends.note(call, session, vm, ended_code(console))
-            else:  # the client left, or its worker stops: the process goes on
+            code = ended_code(console)
+            if code is None:  # the client left, or its worker stops: the process may go on
                 call.state.undertakings.leave(EXEC, session.id, session.owner_uuid)
+            else:
+                exec_ends.note(call, session, vm, code)
 
     kind = "raw" if config["Tty"] or call.version < (1, 42) else "multiplexed"
     return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")
