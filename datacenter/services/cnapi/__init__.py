@@ -46,8 +46,10 @@ class Cnapi:
         quota = vm.get("quota") or 0
         disk = int(quota) * 1024 if quota else int(size.get("quota") or 0)
         ram = max(int(ram), int((image.get("requirements") or {}).get("min_ram") or 0))
+        cpu = int(vm.get("cpu_cap") or size.get("cpu_cap") or 0)
+        traits = {**(image.get("traits") or {}), **(size.get("traits") or {})}
         neighbours = partial(self._dc.vmapi.active_of, str(vm.get("owner_uuid", "")))
-        return choose(self.servers, Request(vm, neighbours, nic_tags, ram, disk))
+        return choose(self.servers, Request(vm, neighbours, nic_tags, ram, disk, cpu, traits))
 
     def node_started(self, server_uuid: str) -> None:
         """An agent has come (back) up: let VMAPI finish what it could not do without it."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from datacenter.restify import RestError
-from datacenter.services.cnapi import affinity
+from datacenter.restify import RestError, is_uuid
+from datacenter.services.cnapi import affinity, parameters
 from datacenter.services.cnapi.servers import Servers
 
 Doc = dict[str, Any]
@@ -18,7 +18,7 @@ Doc = dict[str, Any]
 
 @dataclass
 class Request:
-    """What is to be placed: the VM's payload, and the sizes it needs in MiB.
+    """What is to be placed: the VM's payload, the sizes it needs (MiB, percent of a core), the traits it demands.
 
     ``neighbours`` gives the account's other VMs, which only rules about them ask for: there may be thousands.
     """
@@ -28,6 +28,8 @@ class Request:
     nic_tags: list[list[str]]
     ram: int
     disk: int
+    cpu: int = 0
+    traits: Doc = field(default_factory=dict)
 
     @cached_property
     def others(self) -> list[Doc]:
@@ -69,6 +71,11 @@ def choose(servers: Servers, request: Request) -> tuple[Doc, list[Doc]]:
         "no servers are running",
     )
     search.keep(
+        "Servers with the required traits",
+        lambda s: unlike(request.traits, s["traits"]),
+        "no servers with the required traits",
+    )
+    search.keep(
         "Servers with the networks' nic tags",
         lambda s: lacks_tags(s, request.nic_tags),
         "no servers with the requested nic tags",
@@ -81,8 +88,9 @@ def choose(servers: Servers, request: Request) -> tuple[Doc, list[Doc]]:
     _by_room(search, request, room, forced=forced)
     near, far = _locality(request)
 
-    def rank(uuid: str) -> tuple[int, int, str]:
-        return rules_preference(uuid) + (uuid in near) - (uuid in far), room[uuid]["ram"], uuid
+    def rank(uuid: str) -> tuple[bool, int, int, str]:
+        wishes = rules_preference(uuid) + (uuid in near) - (uuid in far)
+        return not search.remaining[uuid]["reservoir"], wishes, room[uuid]["ram"], uuid
 
     chosen = max(search.remaining, key=rank)
     search.steps.append({"step": "Server with the most unreserved RAM", "remaining": [chosen], "reasons": {}})
@@ -90,8 +98,8 @@ def choose(servers: Servers, request: Request) -> tuple[Doc, list[Doc]]:
 
 
 def _by_room(search: Search, request: Request, room: dict[str, Doc], *, forced: bool) -> None:
-    """Drop servers without enough unreserved RAM and disk."""
-    needs = (("ram", "RAM", request.ram), ("disk", "disk", request.disk))
+    """Drop servers without enough unreserved RAM, disk and CPU."""
+    needs = (("ram", "RAM", request.ram), ("disk", "disk", request.disk), ("cpu", "CPU", request.cpu))
     for key, word, need in needs:
 
         def short(server: Doc, key: str = key, word: str = word, need: int = need) -> str | None:
@@ -105,6 +113,23 @@ def _by_room(search: Search, request: Request, room: dict[str, Doc], *, forced: 
                 reason = f"the server that holds the volumes has not enough {word}"
                 raise no_resources(reason, "VolumeServerNoResourcesError") from error
             raise
+
+
+def unlike(wanted: Doc, offered: Doc) -> str | None:
+    """Why a server's traits don't fit; it must have all that are wanted, and none besides: it is kept for others."""
+    for name in sorted(wanted.keys() | offered.keys()):
+        one, other = wanted.get(name) or False, offered.get(name) or False
+        if isinstance(one, list) or isinstance(other, list):
+            fits = bool({*_listed(one)} & {*_listed(other)})
+        else:
+            fits = one == other
+        if not fits:
+            return f'trait "{name}" is {other} on the server, {one} is wanted'
+    return None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def lacks_tags(server: Doc, requirements: list[list[str]]) -> str | None:
@@ -125,9 +150,7 @@ def _volumes_from(search: Search, request: Request) -> bool:
     try:
         wanted = set(msgspec.json.decode(text, type=list[str]))
     except msgspec.DecodeError as error:
-        message = "Request parameters failed validation"
-        errors = [{"field": "vm.internal_metadata", "code": "Invalid", "message": "docker:volumesfrom is no list"}]
-        raise RestError(500, "InvalidParameters", message, errors) from error
+        raise parameters.invalid([("vm.internal_metadata", "docker:volumesfrom is no list")]) from error
     if not wanted:
         return False
     homes = {vm["server_uuid"] for vm in request.others if vm["uuid"] in wanted}
@@ -144,9 +167,7 @@ def _by_affinity(search: Search, request: Request) -> list[affinity.Rule]:
     try:
         rules = [affinity.Rule.read(payload) for payload in request.vm.get("affinity") or ()]
     except ValueError as error:
-        message = "Request parameters failed validation"
-        errors = [{"field": "vm.affinity", "code": "Invalid", "message": str(error)}]
-        raise RestError(500, "InvalidParameters", message, errors) from error
+        raise parameters.invalid([("vm.affinity", str(error))]) from error
     hard = [rule for rule in rules if not rule.soft]
     if hard:
         try:
@@ -163,8 +184,11 @@ def _by_affinity(search: Search, request: Request) -> list[affinity.Rule]:
 
 
 def _locality(request: Request) -> tuple[set[str], set[str]]:
-    """The servers of the VMs that the legacy ``locality`` names: to be near to, to be far from."""
-    locality = request.vm.get("locality") or {}
+    """The servers of the VMs that the legacy ``locality`` names: to be near to, to be far from.
+
+    Raises RestError InvalidParameters.
+    """
+    locality = _checked_locality(request.vm.get("locality") or {})
     sides = []
     for side in ("near", "far"):
         named = locality.get(side) or []
@@ -174,7 +198,7 @@ def _locality(request: Request) -> tuple[set[str], set[str]]:
 
 
 def _by_locality(search: Search, request: Request) -> None:
-    locality = request.vm.get("locality") or {}
+    locality = _checked_locality(request.vm.get("locality") or {})
     if locality.get("strict") is not True:
         return
     near, far = _locality(request)
@@ -183,3 +207,16 @@ def _by_locality(search: Search, request: Request) -> None:
         lambda s: "locality" if s["uuid"] in far or (locality.get("near") and s["uuid"] not in near) else None,
         "no servers satisfy the locality asked for",
     )
+
+
+def _checked_locality(locality: Any) -> Doc:
+    """A locality of the right form: ``near`` and ``far`` a uuid or a list of them, ``strict`` a boolean."""
+    wrong = parameters.mapping(locality)
+    if wrong is None and not isinstance(locality.get("strict", False), bool):
+        wrong = "strict was not true or false"
+    for side in ("near", "far"):
+        if wrong is None and not all(is_uuid(uuid) for uuid in _listed(locality.get(side) or [])):
+            wrong = f"{side} was not a UUID or an array of UUIDs"
+    if wrong is not None:
+        raise parameters.invalid([("vm.locality", wrong)])
+    return dict(locality)

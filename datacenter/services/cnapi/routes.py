@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request
 
 from datacenter.restify import RestError, is_uuid, params, reply, route_table, truthy
+from datacenter.services.cnapi import parameters
 from datacenter.services.cnapi.servers import EXTRAS
 
 if TYPE_CHECKING:
@@ -14,27 +15,36 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 
-LIST_PARAMS = frozenset(
-    {"uuids", "hostname", "setup", "headnode", "reserved", "reservoir", "extras", "fields", "limit", "offset"},
-)
+CSV = r"[-a-z0-9_]+(,[-a-z0-9_]+)*"
 FLAGS = ("setup", "headnode", "reserved", "reservoir")
-CHANGEABLE = frozenset(
-    {
-        "comments",
-        "reserved",
-        "reservoir",
-        "reservation_ratio",
-        "overprovision_ratios",
-        "traits",
-        "rack_identifier",
-        "setup",
-        "boot_platform",
-        "boot_params",
-        "default_console",
-        "serial",
-        "transitional_status",
-    },
-)
+LISTED = {
+    **{name: parameters.flag(name) for name in FLAGS},
+    **{name: parameters.matching(CSV, name) for name in ("uuids", "extras", "fields")},
+    "hostname": parameters.string,
+    "limit": lambda _: None,
+    "offset": lambda _: None,
+}
+CHANGEABLE = {
+    "server_uuid": parameters.string,
+    "agents": parameters.array,
+    "boot_params": parameters.mapping,
+    "boot_platform": parameters.string,
+    "comments": parameters.string,
+    "datacenter": parameters.string,
+    "default_console": parameters.string,
+    "next_reboot": parameters.moment,
+    "overprovision_ratios": parameters.mapping,
+    "rack_identifier": parameters.string,
+    "reservation_ratio": parameters.share,
+    "reserved": parameters.boolean,
+    "reservoir": parameters.boolean,
+    "serial": parameters.string,
+    "setting_up": parameters.boolean,
+    "setup": parameters.boolean,
+    "traits": parameters.mapping,
+    "transitional_status": parameters.string,
+}
+RATIOS = frozenset({"cpu", "ram", "disk", "io", "net"})
 MAX_LIMIT = 1000
 OF_A_CHOICE = ("agents", "memory", "disk", "sysinfo", "capacity")
 """What an allocation says of the server; its VMs may be very many."""
@@ -54,7 +64,7 @@ class ServerRoutes:
                 "GET /ping": self.ping,
                 "GET /servers": self.list_servers,
                 "GET /servers/<uuid>": self.get_server,
-                "POST /servers/<uuid>": self.update_server,
+                "POST /servers/<server_uuid>": self.update_server,
                 "DELETE /servers/<uuid>": self.delete_server,
                 "GET /servers/<uuid>/sysinfo": self.get_sysinfo,
                 "POST /servers/<uuid>/sysinfo": self.post_sysinfo,
@@ -72,11 +82,10 @@ class ServerRoutes:
     def list_servers(self) -> Response:
         """List servers; every unknown parameter is refused."""
         asked = params()
-        unknown = sorted(asked.keys() - LIST_PARAMS)
-        if unknown:
-            raise RestError(409, "InvalidArgument", f"unknown parameters: {', '.join(unknown)}")
+        parameters.check(asked, LISTED)
         extras = _extras(asked.get("extras", ""))
-        offset, limit = _number(asked, "offset", 0, 0), _number(asked, "limit", MAX_LIMIT, 1)
+        offset = parameters.bounded(asked, "offset", 0, 0, None)
+        limit = parameters.bounded(asked, "limit", MAX_LIMIT, 1, MAX_LIMIT)
         found = [server for server in self._servers.all() if _wanted(server, asked)][offset : offset + limit]
         views = [self._servers.view(server, extras) for server in found]
         if asked.get("fields"):
@@ -88,9 +97,13 @@ class ServerRoutes:
         _check_uuid(uuid)
         return reply(self._servers.view(self._servers.get(uuid)))
 
-    def update_server(self, uuid: str) -> Response:
-        _check_uuid(uuid)
-        self._servers.update(uuid, {key: value for key, value in params().items() if key in CHANGEABLE})
+    def update_server(self, server_uuid: str) -> Response:
+        """Change what an operator decides about a server; what its agent says of it comes with its sysinfo."""
+        _check_uuid(server_uuid)
+        changes = params()
+        parameters.check(changes, CHANGEABLE)
+        _check_ratios(changes.get("overprovision_ratios") or {})
+        self._servers.update(server_uuid, {key: value for key, value in changes.items() if key != "server_uuid"})
         return reply(status=204)
 
     def delete_server(self, uuid: str) -> Response:
@@ -107,8 +120,7 @@ class ServerRoutes:
         _check_uuid(uuid)
         sysinfo = params().get("sysinfo")
         if not isinstance(sysinfo, dict):
-            errors = [{"field": "sysinfo", "code": "Invalid", "message": "value is not an object."}]
-            raise RestError(500, "InvalidParameters", "Request parameters failed validation", errors)
+            raise parameters.invalid([("sysinfo", "value is not an object.")])
         self._servers.register(uuid, sysinfo)
         self._cnapi.node_started(uuid)
         return reply(status=200)
@@ -127,7 +139,7 @@ class ServerRoutes:
         """What is unreserved on the servers asked for, or on all; reserved servers are left out."""
         asked = params().get("servers")
         if asked is not None and not isinstance(asked, list):
-            raise _invalid([{"field": "servers", "code": "Invalid", "message": "value was not an array"}])
+            raise parameters.invalid([("servers", "value was not an array")])
         chosen = [self._servers.get(uuid) for uuid in asked] if asked is not None else self._servers.all()
         free = {server["uuid"]: self._servers.capacity(server) for server in chosen if not server["reserved"]}
         return reply({"capacities": free, "errors": {}} if free or asked else {"capacities": free})
@@ -135,25 +147,41 @@ class ServerRoutes:
     def allocate(self) -> Response:
         """Say where a VM would be put; nothing is made or reserved."""
         asked = params()
-        errors = [_not_an_object(name, asked) for name in ("image", "vm") if not isinstance(asked.get(name), dict)]
+        errors = [(name, wrong) for name in ("image", "vm") if (wrong := _not_an_object(name, asked))]
         requirements = asked.get("nic_tag_requirements")
         tags = asked.get("nic_tags")
         if requirements is None and not isinstance(tags, list):
-            errors.append({"field": "nic_tags", "code": "Invalid", "message": "value was not an array"})
+            errors.append(("nic_tags", "value was not an array"))
+        if "package" in asked and (wrong := parameters.mapping(asked["package"])):
+            errors.append(("package", wrong))
+        if requirements is not None and not _is_list_of_lists(requirements):
+            errors.append(("nic_tag_requirements", "value was not an array of arrays"))
         if errors:
-            raise _invalid(errors)
-        wanted = requirements if isinstance(requirements, list) else [[tag] for tag in tags or ()]
+            raise parameters.invalid(errors)
+        wanted = requirements if requirements is not None else [[tag] for tag in tags or ()]
         server, steps = self._cnapi.weigh(asked["vm"], asked.get("package"), asked["image"], wanted)
         return reply({"server": self._servers.view(server, OF_A_CHOICE), "steps": steps, "imgapiPeers": []})
 
 
-def _invalid(errors: list[Doc]) -> RestError:
-    return RestError(500, "InvalidParameters", "Request parameters failed validation", errors)
+def _not_an_object(name: str, asked: Doc) -> str | None:
+    if name not in asked:
+        return "value is not an object. (was: [object Undefined])"
+    return parameters.mapping(asked[name])
 
 
-def _not_an_object(name: str, asked: Doc) -> Doc:
-    found = "[object Undefined]" if name not in asked else str(asked[name])
-    return {"field": name, "code": "Invalid", "message": f"value is not an object. (was: {found})"}
+def _is_list_of_lists(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(tags, list) for tags in value)
+
+
+def _check_ratios(ratios: Doc) -> None:
+    """Refuse overprovision ratios of unknown resources, and those that are no sizes."""
+    for key, ratio in ratios.items():
+        if key not in RATIOS:
+            raise RestError(409, "InvalidArgument", f"Invalid key {key}")
+        if parameters.number(ratio):
+            raise RestError(409, "InvalidArgument", f"Invalid type for {key}")
+        if ratio < 0:
+            raise RestError(409, "InvalidArgument", f"Invalid value for {key}")
 
 
 def _check_uuid(uuid: str) -> None:
@@ -167,14 +195,6 @@ def _extras(text: str) -> set[str]:
     if unknown:
         raise RestError(409, "InvalidArgument", f"unknown extras: {', '.join(sorted(unknown))}")
     return names
-
-
-def _number(asked: Doc, name: str, default: int, least: int) -> int:
-    """A page number. Raises RestError 400 for anything that is none, and for a limit over 1000."""
-    text = str(asked.get(name, default))
-    if not text.isdecimal() or int(text) < least or (name == "limit" and int(text) > MAX_LIMIT):
-        raise RestError(400, "InvalidArgument", f"invalid {name}: {text}")
-    return int(text)
 
 
 def _wanted(server: Doc, asked: Doc) -> bool:

@@ -110,7 +110,7 @@ class Servers:
 
     def capacity(self, server: Doc) -> Doc:
         """What is unreserved: cpu in percent of a core, ram and disk in MiB. May be below zero."""
-        ratios = server["overprovision_ratios"]
+        ratios = {**self._ratios(), **server["overprovision_ratios"]}
         sysinfo = server["sysinfo"]
         cpu = int(sysinfo.get("CPU Total Cores", 1)) * 100 * ratios["cpu"]
         ram = server["ram"] * (1 - server["reservation_ratio"]) * ratios["ram"]
@@ -123,7 +123,7 @@ class Servers:
         wanted = set(EXTRAS) if "all" in extras else set(extras)
         uuid = server["uuid"]
         view = {key: value for key, value in server.items() if key not in {"agents", "sysinfo"}}
-        view["status"] = "running" if self.is_running(uuid) else "unknown"
+        view["status"] = "running" if self.is_running(uuid) else server["transitional_status"] or "unknown"
         view["last_heartbeat"] = self._heartbeats.get(uuid)
         view |= {key: server[key] for key in ("agents", "sysinfo") if key in wanted}
         if "vms" in wanted:
@@ -155,6 +155,15 @@ class Servers:
             "disk_zone_quota_bytes": self._dc.vmapi.promised(server["uuid"]).disk * MIB,
         }
 
+    def _ratios(self) -> Doc:
+        """How many times over a server may be promised where nobody has said otherwise."""
+        settings = self._dc.settings
+        return {
+            "cpu": settings.overprovision_cpu,
+            "ram": settings.overprovision_ram,
+            "disk": settings.overprovision_disk,
+        }
+
     def _fresh(self, uuid: str) -> Doc:
         settings = self._dc.settings
         return {
@@ -167,11 +176,7 @@ class Servers:
             "transitional_status": "",
             "traits": {},
             "uuid": uuid,
-            "overprovision_ratios": {
-                "cpu": settings.overprovision_cpu,
-                "ram": settings.overprovision_ram,
-                "disk": settings.overprovision_disk,
-            },
+            "overprovision_ratios": self._ratios(),
             "boot_params": {},
             "boot_platform": "",
             "default_console": "serial",

@@ -190,3 +190,84 @@ def test_volumes_from_shares_the_server(three):
     assert place(three, internal_metadata=metadata) == vm["server_uuid"]
     answer = refusal(three, internal_metadata=metadata, max_physical_memory=7000)
     assert answer["code"] == "VolumeServerNoResourcesError"
+
+
+def decide(world, number, **changes):
+    """Change a server as an operator does."""
+    node = world.nodes[number]
+    answer = world.cnapi.app.test_client().post(f"/servers/{node.uuid}", json=changes)
+    assert answer.status_code == 204
+    return node.uuid
+
+
+def test_traits_are_for_those_who_want_them(three):
+    fast = decide(three, 0, traits={"ssd": True, "zone": ["a", "b"]})
+    assert fast not in {place(three) for _ in range(4)}
+    three.package = three.papi.create(
+        {
+            **{k: v for k, v in three.package.items() if k not in ("uuid", "created_at", "updated_at")},
+            "name": "fast",
+            "traits": {"ssd": True, "zone": "b"},
+        }
+    )
+    assert {place(three) for _ in range(2)} == {fast}
+    decide(three, 0, traits={"ssd": True, "zone": "a"})
+    assert refusal(three)["message"] == NONE + "no servers with the required traits"
+
+
+def test_a_reservoir_server_comes_last(three):
+    last = decide(three, 1, reservoir=True)
+    assert last not in {place(three) for _ in range(6)}
+    decide(three, 0, reserved=True)
+    decide(three, 2, reserved=True)
+    assert place(three) == last
+
+
+def test_cpu_is_promised_as_often_as_the_server_says(empty_world):
+    empty_world.add_node(memory=1 << 20)
+    decide(empty_world, 0, overprovision_ratios={"cpu": 1.0})
+    place(empty_world, cpu_cap=300)
+    assert refusal(empty_world, cpu_cap=200)["message"] == NONE + "no servers with enough unreserved CPU"
+    decide(empty_world, 0, overprovision_ratios={"cpu": 2.0})
+    place(empty_world, cpu_cap=200)
+
+
+def test_each_server_has_ratios_of_its_own(empty_world):
+    roomy, tight = (empty_world.add_node(memory=2048, disk_gib=1000) for _ in range(2))
+    decide(empty_world, 0, overprovision_ratios={"ram": 8.0})
+    assert {place(empty_world, max_physical_memory=1024) for _ in range(4)} == {roomy.uuid}
+    decide(empty_world, 0, reserved=True)
+    assert place(empty_world, max_physical_memory=1024) == tight.uuid
+
+
+@pytest.mark.parametrize("locality", ["near", {"near": "x"}, {"far": [1]}, {"strict": "yes"}])
+def test_nonsense_localities(three, locality):
+    body = {"vm": {**three.payload(), "locality": locality}, "image": {}, "package": three.package, "nic_tags": []}
+    answer = three.cnapi.app.test_client().post("/allocate", json=body)
+    assert (answer.status_code, answer.json["code"]) == (500, "InvalidParameters")
+    assert answer.json["errors"][0]["field"] == "vm.locality"
+
+
+def test_near_some_and_far_from_others(three):
+    near, far = (three.create(name) for name in ("near", "far"))
+    locality = {"near": [near["uuid"]], "far": far["uuid"], "strict": True}
+    assert {place(three, locality=locality) for _ in range(2)} == {near["server_uuid"]}
+    impossible = {"near": near["uuid"], "far": near["uuid"], "strict": True}
+    assert refusal(three, locality=impossible)["message"] == NONE + "no servers satisfy the locality asked for"
+    assert place(three, locality={**impossible, "strict": False})
+
+
+def test_reasons_say_what_threw_a_server_out(three):
+    decide(three, 0, reserved=True)
+    decide(three, 1, traits={"gpu": True})
+    body = {
+        "vm": three.payload(),
+        "image": {},
+        "package": three.package,
+        "nic_tag_requirements": [["external", "other"]],
+    }
+    steps = three.cnapi.app.test_client().post("/allocate", json=body).json["steps"]
+    reasons = {uuid: reason for step in steps for uuid, reason in step["reasons"].items()}
+    assert reasons[three.nodes[0].uuid] == "reserved"
+    assert reasons[three.nodes[1].uuid] == 'trait "gpu" is True on the server, False is wanted'
+    assert steps[-1]["remaining"] == [three.nodes[2].uuid]

@@ -70,7 +70,7 @@ def test_bad_sysinfo(http, sysinfo):
 
 
 def test_a_server_survives_a_new_sysinfo(world, http):
-    http.post(f"/servers/{world.node.uuid}", json={"comments": "hi", "uuid": "no"})
+    http.post(f"/servers/{world.node.uuid}", json={"comments": "hi"})
     http.post(f"/servers/{world.node.uuid}/sysinfo", json={"sysinfo": world.node.sysinfo(memory=1)})
     server = http.get(f"/servers/{world.node.uuid}").json
     assert (server["comments"], server["ram"], server["uuid"]) == ("hi", 1, world.node.uuid)
@@ -93,6 +93,69 @@ def test_list_is_strict(http, query, status, code):
     answer = http.get(f"/servers?{query}")
     assert answer.status_code == status
     assert code is None or answer.json["code"] == code
+
+
+def test_bad_lists_are_told_field_by_field(http):
+    answer = http.get("/servers?limit=1001")
+    assert (answer.status_code, answer.json) == (
+        400,
+        {
+            "code": "InvalidParameters",
+            "message": "Request parameters failed validation",
+            "errors": [
+                {"field": "limit", "code": "Invalid", "message": "limit must be in the range 1-1000 (inclusive)"}
+            ],
+        },
+    )
+    answer = http.get("/servers?setup=maybe&uuids=;")
+    assert (answer.status_code, [error["field"] for error in answer.json["errors"]]) == (500, ["setup", "uuids"])
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "told"),
+    [
+        ({"uuid": "no"}, 409, "unknown parameters: uuid"),
+        ({"reserved": "true"}, 500, "value was not true or false"),
+        ({"comments": 5}, 500, "value was not a string"),
+        ({"comments": " x"}, 500, "value contains leading or trailing whitespace"),
+        ({"traits": []}, 500, "value is not an object. (was: [object Array])"),
+        ({"reservation_ratio": "0.1"}, 500, "value was not a number"),
+        ({"reservation_ratio": 1.5}, 500, "value was not between 0 and 1"),
+        ({"agents": {}}, 500, "value was not an array"),
+        ({"next_reboot": "soon"}, 500, "value was not an ISO date"),
+        ({"overprovision_ratios": {"money": 1}}, 409, "Invalid key money"),
+        ({"overprovision_ratios": {"cpu": "4"}}, 409, "Invalid type for cpu"),
+        ({"overprovision_ratios": {"cpu": -1}}, 409, "Invalid value for cpu"),
+    ],
+)
+def test_bad_updates_change_nothing(world, http, change, status, told):
+    before = world.cnapi.servers.get(world.node.uuid)
+    answer = http.post(f"/servers/{world.node.uuid}", json={"rack_identifier": "r1", **change})
+    assert answer.status_code == status
+    assert told in (answer.json["errors"][0]["message"] if status == 500 else answer.json["message"])
+    assert answer.json["code"] == ("InvalidParameters" if status == 500 else "InvalidArgument")
+    assert world.cnapi.servers.get(world.node.uuid) == before
+
+
+def test_updates(world, http):
+    changes = {
+        "comments": "second row", "rack_identifier": "r1", "reserved": True, "reservoir": True, "setup": True,
+        "traits": {"ssd": True}, "reservation_ratio": 0.5, "overprovision_ratios": {"ram": 2.0},
+        "boot_params": {"k": "v"}, "next_reboot": "2099-01-01T00:00:00.000Z", "default_console": "vga",
+    }  # fmt: skip
+    assert http.post(f"/servers/{world.node.uuid}", json=changes).status_code == 204
+    server = http.get(f"/servers/{world.node.uuid}").json
+    assert {field: server[field] for field in changes} == changes
+    assert server["unreserved_ram"] == 8192 * 0.5 * 2
+    assert server["unreserved_cpu"] == 1600, "what is not said is as everywhere"
+    assert http.get("/servers?reserved=true&reservoir=true").json[0]["uuid"] == world.node.uuid
+
+
+def test_a_silent_server_is_what_it_was_said_to_be_doing(world, http, monkeypatch):
+    http.post(f"/servers/{world.node.uuid}", json={"transitional_status": "rebooting"})
+    assert http.get(f"/servers/{world.node.uuid}").json["status"] == "running"
+    monkeypatch.setattr(servers, "SILENCE", -1.0)
+    assert http.get(f"/servers/{world.node.uuid}").json["status"] == "rebooting"
 
 
 def test_list_filters(world, http):
