@@ -176,6 +176,14 @@ def _change(zone: Zone, params: Params) -> None:
     zone.save()
 
 
+def machine_update_nics(node: Node, params: Params) -> Result:
+    """Take changed nics into the zones that they belong to; those of zones elsewhere are left to other nodes."""
+    for uuid in {str(nic.get("belongs_to_uuid")) for nic in params["nics"]} & node.zones.keys():
+        mine = [nic for nic in params["nics"] if nic.get("belongs_to_uuid") == uuid]
+        machine_update(node, {"uuid": uuid, "update_nics": mine})
+    return {}
+
+
 def machine_load(node: Node, params: Params) -> Result:
     """What the node knows of a zone. Raises TaskError VmNotFound."""
     return _vm(node.zone(params["uuid"]))
@@ -200,6 +208,7 @@ TASKS: dict[str, Task] = {
     "machine_unpause": machine_unpause,
     "machine_destroy": machine_destroy,
     "machine_update": machine_update,
+    "machine_update_nics": machine_update_nics,
     "machine_load": machine_load,
     "machine_proc": machine_proc,
 }

@@ -36,6 +36,7 @@ class SimulatedNode:
             "machine_kill": self._kill,
             "machine_destroy": self._destroy,
             "machine_update": self._load,
+            "machine_update_nics": lambda _: {},
             "machine_load": self._load,
             "machine_proc": self._processes,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import gevent
@@ -39,8 +40,7 @@ class Tasks:
         }
         self._ended[task_id] = Event()
         gevent.spawn(self._run, task_id, run)
-        while len(self._records) > KEEP:
-            self._records.pop(next(iter(self._records)))
+        self._forget_old()
         return task_id
 
     def get(self, task_id: str) -> Doc:
@@ -57,6 +57,13 @@ class Tasks:
         if ended is not None:
             ended.wait(timeout)
         return record
+
+    def _forget_old(self) -> None:
+        """Forget the oldest ended tasks; those under way are somebody's, however many they are."""
+        excess = len(self._records) - KEEP
+        if excess > 0:
+            for old in list(islice((key for key in self._records if key not in self._ended), excess)):
+                del self._records[old]
 
     def _run(self, task_id: str, run: Callable[[], Doc]) -> None:
         record = self._records[task_id]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, g, request
 
 from datacenter.restify import RestError, params, reply, route_table
+from datacenter.services.cnapi import parameters
 from datacenter.workflow.failure import TaskError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ VM_ACTIONS = {
     "kill": "machine_kill",
     "update": "machine_update",
     "reprovision": "machine_reprovision",
+    "migrate": "machine_migrate",
+    "images": "machine_create_image",
 }
 COPY_ERRORS = {
     "FileNotFound": 404,
@@ -64,6 +67,8 @@ class VmRoutes:
                 "DELETE /servers/<server_uuid>/vms/<uuid>": self.destroy,
                 "GET /servers/<server_uuid>/vms/<uuid>": self.load,
                 "GET /servers/<server_uuid>/vms/<uuid>/proc": self.proc,
+                "GET /servers/<server_uuid>/vms/<uuid>/info": self.info,
+                "POST /servers/<server_uuid>/vms/nics/update": self.update_nics,
             },
         )
 
@@ -107,6 +112,17 @@ class VmRoutes:
     def proc(self, server_uuid: str, uuid: str) -> Response:
         found = self._now(server_uuid, "machine_proc", {"uuid": uuid}, LOAD_LIMIT)
         return reply(found.get("result", found))
+
+    def info(self, server_uuid: str, uuid: str) -> Response:
+        """What only a hypervisor can say of a VM; nodes of containers refuse it."""
+        return reply(self._now(server_uuid, "machine_info", {"uuid": uuid}, LOAD_LIMIT))
+
+    def update_nics(self, server_uuid: str) -> Response:
+        """Have a node take changed nics, as NAPI knows them now, into the VMs that they belong to."""
+        nics = params().get("nics")
+        if not isinstance(nics, list) or not all(isinstance(nic, dict) for nic in nics):
+            raise parameters.invalid([("nics", "value was not an array of objects")])
+        return self._start(server_uuid, "machine_update_nics", {"nics": nics})
 
     def _now(self, server_uuid: str, task: str, task_params: Doc, limit: float) -> Doc:
         """Run a task on the node and answer with its result."""

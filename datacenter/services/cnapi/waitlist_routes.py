@@ -101,9 +101,12 @@ class WaitlistRoutes:
         return reply(self._tasks.get(task_id))
 
     def wait_for_task(self, task_id: str) -> Response:
-        """Hold the answer until the task has ended; when time is up, answer with the task as it is."""
-        seconds = _number(params(), "timeout", int(TASK_WAIT))
-        return reply(self._tasks.wait(task_id, float(seconds)))
+        """Hold the answer until the task has ended; when time is up, answer with the task as it is.
+
+        A ``timeout`` that is no number of seconds is as none.
+        """
+        text = str(params().get("timeout", ""))
+        return reply(self._tasks.wait(task_id, float(text) if text.isdecimal() and int(text) else TASK_WAIT))
 
 
 def _check(asked: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from datacenter.services.cnapi import tasks
+
 ABSENT = "00000000-0000-4000-8000-000000000000"
 LATER = "2099-01-01T00:00:00.000Z"
 
@@ -193,3 +195,50 @@ def test_tickets_of_unknown_servers_and_of_all(http):
     ask(http, subject="a")
     by_id = [ticket["id"] for ticket in http.get("/servers/default/tickets?attribute=id&order=DESC").json]
     assert by_id == ["b", "a"]
+
+
+def test_every_vm_endpoint_reaches_its_task(world, http):
+    vm = world.create()
+    base, path = f"/servers/{world.node.uuid}", f"/servers/{world.node.uuid}/vms/{vm['uuid']}"
+    nic = {"belongs_to_uuid": vm["uuid"], "mac": vm["nics"][0]["mac"], "primary": True}
+    body = {"nics": [nic], "image_uuid": vm["image_uuid"], "snapshot_name": "s"}
+    for method, where, name in (
+        ("post", f"{path}/stop", "machine_shutdown"), ("post", f"{path}/kill", "machine_kill"),
+        ("post", f"{path}/reboot", "machine_reboot"), ("post", f"{path}/update", "machine_update"),
+        ("post", f"{path}/reprovision", "machine_reprovision"), ("post", f"{path}/migrate", "machine_migrate"),
+        ("post", f"{path}/images", "machine_create_image"), ("put", f"{path}/snapshots", "machine_create_snapshot"),
+        ("put", f"{path}/snapshots/s", "machine_rollback_snapshot"),
+        ("delete", f"{path}/snapshots/s", "machine_delete_snapshot"),
+        ("post", f"{base}/vms/nics/update", "machine_update_nics"),
+    ):  # fmt: skip
+        task_id = getattr(http, method)(where, json=body).json["id"]
+        task = http.get(f"/tasks/{task_id}/wait?timeout=5").json
+        assert (task["status"], task["task"]) == ("complete", name)
+        assert world.node.tasks[-1][0] == name
+    assert http.get(f"{path}/info").status_code == 200
+    answer = http.post(f"{base}/vms/nics/update", json={"nics": "all"})
+    assert (answer.status_code, answer.json["code"]) == (500, "InvalidParameters")
+
+
+def test_waiting_for_a_task_ends_with_the_time_given(world, http):
+    vm = world.create()
+    world.node.delays["machine_boot"] = 1.2
+    task_id = http.post(f"/servers/{world.node.uuid}/vms/{vm['uuid']}/start", json={}).json["id"]
+    task = http.get(f"/tasks/{task_id}/wait?timeout=1").json
+    assert (task["status"], task["history"]) == ("active", [])
+    assert http.get(f"/tasks/{task_id}/wait?timeout=soon").json["status"] == "complete"
+
+
+def test_old_tasks_are_forgotten_and_those_under_way_are_not(world, http, monkeypatch):
+    monkeypatch.setattr(tasks, "KEEP", 3)
+    vm = world.create()
+    path = f"/servers/{world.node.uuid}/vms/{vm['uuid']}"
+    world.node.delays["machine_boot"] = 0.3
+    slow = http.post(f"{path}/start", json={}).json["id"]
+    done = []
+    for _ in range(5):
+        done.append(http.post(f"{path}/update", json={}).json["id"])
+        http.get(f"/tasks/{done[-1]}/wait")
+    assert http.get(f"/tasks/{done[0]}").status_code == 404
+    assert http.get(f"/tasks/{done[-1]}").status_code == 200
+    assert http.get(f"/tasks/{slow}/wait").json["status"] == "complete"

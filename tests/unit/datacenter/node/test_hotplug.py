@@ -96,7 +96,8 @@ def test_what_the_container_wrote_into_its_hosts_stays(node, running):
 def test_the_default_route_goes_with_the_primary_nic(node, running):
     node.task("machine_update", uuid=running, add_nics=[second()])
     assert default_route(node, running)[2:] == ["10.153.248.1", "dev", "eth1"]
-    node.task("machine_update", uuid=running, update_nics=[{"mac": first()["mac"], "primary": True}])
+    mine, others = ({"belongs_to_uuid": vm, "mac": first()["mac"], "primary": True} for vm in (running, "elsewhere"))
+    node.task("machine_update_nics", nics=[mine, others])
     assert default_route(node, running)[2:] == ["10.153.240.1", "dev", "eth0"]
     mac = second()["mac"]
     node.task("machine_update", uuid=running, remove_nics=[first()["mac"]], update_nics=[{"mac": mac, "primary": True}])
