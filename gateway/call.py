@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sdc import DataCenterClients
 
 
+EXPLAIN_LABEL = "gateway.explain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Who is at the other end of the socket, as the wire saw it."""
@@ -132,6 +135,8 @@ class Call:
 
     Members that run before the call has an account find None: see ``unread``.
     """
+    explanation: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What members tell of a dry run (``explains``), each under a key of its own: ``Package``, ``Quota``."""
     unread: Callable[[], Any] | None = field(default=None, repr=False)
     """Reads and decodes the body. The chain calls it as soon as ``account`` is set, so that nobody unknown makes
     us read megabytes, or learns what is wrong with them; without an account, before the translator."""
@@ -153,6 +158,14 @@ class Call:
     """Starts a function in a greenlet of its own that keeps the call's context; the caller owns what it gets."""
     undo: list[Callable[[], None]] = field(default_factory=list, repr=False)
     """Run in reverse when the call fails: what to take back so that nothing half-made stays."""
+
+    @property
+    def explains(self) -> bool:
+        """Whether this is a dry run of ``container.create``: nothing may be made. Known once the body is decoded."""
+        if self.operation.name == "gateway.explain":
+            return True
+        labels = getattr(self.body, "Labels", None) if self.operation.name == "container.create" else None
+        return str((labels or {}).get(EXPLAIN_LABEL, "")).lower() in {"true", "1"}
 
     @property
     def owner(self) -> Account:

@@ -15,6 +15,7 @@ __all__ = [
     "Conflict",
     "DeadlineExceeded",
     "DockerError",
+    "Explained",
     "Forbidden",
     "InternalError",
     "InvalidParameter",
@@ -75,6 +76,12 @@ class NotFound(DockerError):
 
 class Conflict(DockerError):
     status = 409
+
+
+class Explained(DockerError):
+    """Nothing was done, as was asked for: the message tells what would have been."""
+
+    status = 422
 
 
 class TooLarge(DockerError):

@@ -29,6 +29,8 @@ class Operation:
     """Needs an account that is approved for provisioning."""
     websocket: bool = False
     """Asked for with ``Upgrade: websocket``."""
+    stands_for: str = ""
+    """Another operation whose chain this one passes, too: its dry run."""
     refusal: str = ""
     status: int = 501
 
@@ -79,6 +81,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _read("event.list", "/events"),
     # the gateway's own
     _read("gateway.capabilities", "/gateway/capabilities"),
+    Operation(
+        "gateway.explain", "POST", "/gateway/explain", changes=False, provisions=True, stands_for="container.create"
+    ),
     # containers
     _read("container.list", "/containers/json"),
     _post("container.create", "/containers/create", provisions=True),

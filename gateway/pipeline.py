@@ -15,7 +15,7 @@ from gateway.call import Call, Reply
 from gateway.chain_loading import Member, load_members
 from gateway.chain_steps import BUCKETS, Step, Tally, shadow_of
 from gateway.errors import DockerError
-from gateway.operations import OPERATIONS
+from gateway.operations import OPERATIONS, by_name
 from gateway.settings import Settings
 from middleware.base import MOMENTS
 from sdc.http import request_id as outgoing_request_id
@@ -111,7 +111,8 @@ class Pipeline:
         return [(row.name, [] if row.open else [_label(m) for m in self._on(row.name)]) for row in OPERATIONS]
 
     def _on(self, operation: str) -> list[Member]:
-        return [member for member in self._members if operation in member.operations]
+        names = {operation, by_name(operation).stands_for}
+        return [member for member in self._members if names & member.operations]
 
     def _chain(self, operation: str) -> Chain:
         found: dict[str, list[Step]] = {moment: [] for moment in MOMENTS}

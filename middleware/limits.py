@@ -134,6 +134,17 @@ def passed(limits: Iterable[Limit], new: Machine, existing: Iterable[Machine]) -
             yield f"{_subject(limit)}: {in_use} used, limit {most}, asked {more}"
 
 
+def weighed(limits: Iterable[Limit], new: Machine, existing: Iterable[Machine]) -> Iterator[dict[str, Any]]:
+    """Tell of each limit what is used before and after one more VM; memory in MiB, disk in GiB."""
+    machines = list(existing)
+    for limit in limits:
+        if new.matches(limit):
+            used = sum(machine.amount(limit.by) for machine in machines if machine.matches(limit))
+            after = used + new.amount(limit.by)
+            amounts = {"Used": used, "After": after, "Limit": limit.most}
+            yield {"What": _subject(limit), **{name: round(amount, 2) for name, amount in amounts.items()}}
+
+
 def _subject(limit: Limit) -> str:
     what = {"count": "containers", "ram": "memory", "quota": "disk"}[limit.by]
     return what if limit.unconditional else f"{what} of {limit.check} {limit.wanted}"

@@ -61,13 +61,33 @@ class Packages(Middleware):
                 call.hints["package"] = self._large_enough(call, call.body.Memory)
             return
         wanted = (call.body.Labels or {}).get(LABEL)
+        memory = getattr(call.body.HostConfig, "Memory", None)
+        memory, disk = memory if isinstance(memory, int) else 0, _disk(call.body.HostConfig)
         if wanted is not None:
             call.hints["package"] = self._named(call, wanted)
         else:
-            memory = getattr(call.body.HostConfig, "Memory", None)
-            call.hints["package"] = self._large_enough(
-                call, memory if isinstance(memory, int) else 0, _disk(call.body.HostConfig)
-            )
+            call.hints["package"] = self._large_enough(call, memory, disk)
+        if call.explains:
+            why = f"named by the label {LABEL}" if wanted is not None else self._why(memory, disk)
+            call.explanation["Package"] = _described(call.hints["package"]) | {
+                "Why": why,
+                "Alternatives": self._alternatives(call, call.hints["package"]),
+            }
+
+    def _why(self, memory: int, disk: int) -> str:
+        asked = human_size(memory if memory > 0 else self.options.default_memory * MIB)
+        why = f"the smallest with at least {asked} of memory"
+        why += f" and {human_size(disk)} of disk" if disk else ""
+        return why if memory > 0 else f"{why}, the default"
+
+    def _alternatives(self, call: Call, chosen: Package) -> list[dict[str, Any]]:
+        """The packages next to the chosen one in size, smaller and larger."""
+        packages = sorted(
+            self._list(call, f"(name={self.options.prefix}*)"), key=lambda package: package["max_physical_memory"]
+        )
+        smaller = [p for p in packages if p["max_physical_memory"] < chosen["max_physical_memory"]]
+        larger = [p for p in packages if p["max_physical_memory"] > chosen["max_physical_memory"]]
+        return [_described(package) for package in [*smaller[-1:], *larger[:2]]]
 
     def _named(self, call: Call, value: str) -> Package:
         if not _VALUE.fullmatch(value) or _DOUBLED.search(value):
@@ -116,6 +136,12 @@ class Packages(Middleware):
             self._lists.clear()
         self._lists[query] = (now, packages)
         return packages
+
+
+def _described(package: Package) -> dict[str, Any]:
+    """A package as explanations show it, sizes in bytes."""
+    sizes = {"Memory": package["max_physical_memory"] * MIB, "Disk": (package.get("quota") or 0) * MIB}
+    return {"Name": package["name"], "Uuid": package["uuid"], **sizes}
 
 
 def _disk(host: Any) -> int:

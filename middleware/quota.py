@@ -11,7 +11,7 @@ from msgspec import Meta
 from gateway.call import Call, Reply
 from gateway.errors import QuotaExceeded
 from middleware.base import Middleware, Options
-from middleware.limits import Limit, Machine, account_limits, merge, passed
+from middleware.limits import Limit, Machine, account_limits, merge, passed, weighed
 
 HELD = "quota.held"
 MESSAGE = "Quota exceeded; to have your limits raised please contact Support"
@@ -61,6 +61,8 @@ class Quota(Middleware):
             return
         earlier = self._reserve(call, new)
         used = [machine for machine in self._machines(call, limits, earlier) if machine.uuid != new.uuid]
+        if call.explains:
+            call.explanation["Quota"] = list(weighed(limits, new, used))
         reasons = list(passed(limits, new, used))
         if reasons:
             raise QuotaExceeded(f"{MESSAGE} ({'; '.join(reasons)})")

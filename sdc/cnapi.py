@@ -26,6 +26,23 @@ class Cnapi(ServiceClient):
         server: dict[str, Any] = self.get(f"/servers/{uuid}")
         return server
 
+    def allocate(
+        self, vm: dict[str, Any], package: dict[str, Any], image: dict[str, Any], nic_tags: list[list[str]]
+    ) -> dict[str, Any]:
+        """Ask where a VM would be put; nothing is made. Returns ``server`` and the ``steps`` that led to it.
+
+        Of each element of ``nic_tags`` a server must have one. Raises SdcError NoAllocatableServersError 409.
+        """
+        asked = {
+            "vm": vm,
+            "package": package,
+            "image": image,
+            "nic_tags": [tags[0] for tags in nic_tags],
+            "nic_tag_requirements": nic_tags,
+        }
+        answer: dict[str, Any] = self.post("/allocate", body=asked)
+        return answer
+
     def docker_exec(
         self, server_uuid: str, vm_uuid: str, command: dict[str, Any], *, timeout: float = READ_SECONDS + 10
     ) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
+from gateway.errors import Explained
 from translators.containers import (
     commit,
     create,
+    explaining,
     inspect,
     lifecycle,
     linking,
@@ -26,6 +28,8 @@ containers = Resource("containers")
 
 @containers.handles("container.create", model=ContainerCreate)
 def container_create(call: Call) -> Reply:
+    if call.explains:
+        raise Explained(explaining.summary(explaining.explain(call, call.body, call.arg("name"))))
     return Reply(status=201, body=create.create(call, call.body, call.arg("name")))
 
 

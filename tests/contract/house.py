@@ -24,9 +24,10 @@ class Somebody(Middleware):
 
     name = "somebody"
     account = ""
+    limits = ()
 
     def before(self, call):
-        call.account = Account(uuid=self.account, login="jill", approved=True)
+        call.account = Account(uuid=self.account, login="jill", approved=True, limits=self.limits)
 
 
 class EndsJobs(InProcess):
@@ -59,8 +60,9 @@ class House:
         sysinfo = self.node.sysinfo(memory=1 << 20, disk_gib=1 << 16)
         sysinfo |= {"Docker Capabilities": sorted(capabilities), "Docker Ulimits": {"nofile": 1 << 20, "core": -1}}
         dc.cnapi.app.test_client().post(f"/servers/{self.node.uuid}/sysinfo", json={"sysinfo": sysinfo})
+        Somebody.limits = ()
         self.owner = Somebody.account = dc.mahi.create_account("jill")["uuid"]
-        names = "vmapi cnapi imgapi napi papi fwapi mahi".split()
+        names = "vmapi cnapi imgapi napi papi fwapi volapi mahi".split()
         services = DataCenterClients.connect({name: "http://127.0.0.1:9" for name in names})
         for name in names:
             getattr(services, name)._adapter = InProcess(getattr(dc, name).app)
@@ -93,6 +95,10 @@ class House:
         )  # fmt: skip
         self.state.images.put(record)
         self.state.images.tag(self.owner, "busybox", "latest", digest)
+
+    def account_limits(self, limits) -> None:
+        """Give the account provision limits of its own."""
+        Somebody.limits = limits
 
     def things(self) -> tuple[Any, ...]:
         """What a refused request must not add to."""

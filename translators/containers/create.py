@@ -48,14 +48,8 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
 
     Docker: POST /containers/create   SDC: VMAPI POST /vms, FWAPI POST /rules
     """
-    alias = check_name(name) if name else ""
-    validate(body, call.version)
-    check_platform(call.arg("platform"))
-    if not body.Image:
-        raise InvalidParameter("no image was named: Image must not be empty")
-    payload, warnings = _decide(call, body)
+    payload, warnings, alias = plan(call, body, name)
     linked = plan_links(call, body.HostConfig.Links)
-    payload["alias"] = alias or random_name()
     payload = _prepare(call, payload)
     for tries_left in reversed(range(_NAME_TRIES)):
         payload["internal_metadata"] |= link_metadata(payload["alias"], linked)
@@ -67,12 +61,27 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
             if "alias" not in error.field_errors("Duplicate"):
                 raise explain(error, DOING) from error
             if alias or not tries_left:
-                raise name_conflict(payload["alias"], _holder(call, payload["alias"])) from error
+                raise name_conflict(payload["alias"], holder(call, payload["alias"])) from error
             payload["alias"] = random_name()
     observe(call, {**payload, "state": "stopped"}, new=True)
     call.state.reservations.release(payload["uuid"])  # VMAPI lists the VM from now on
     call.state.undertakings.end(CREATE, payload["uuid"])
     return {"Id": payload["internal_metadata"]["docker:id"], "Warnings": warnings}
+
+
+def plan(call: Call, body: ContainerCreate, name: str) -> tuple[Payload, list[str], str]:
+    """Check a request and write its payload; return it, its warnings, and the name that was asked for.
+
+    Nothing is made yet, and no member of the chain has seen the payload.
+    """
+    alias = check_name(name) if name else ""
+    validate(body, call.version)
+    check_platform(call.arg("platform"))
+    if not body.Image:
+        raise InvalidParameter("no image was named: Image must not be empty")
+    payload, warnings = _decide(call, body)
+    payload["alias"] = alias or random_name()
+    return payload, warnings, alias
 
 
 def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
@@ -187,7 +196,7 @@ def _take_back(call: Call, vm_uuid: str, owner_uuid: str) -> None:
         call.state.undertakings.leave(CREATE, vm_uuid, owner_uuid, unwanted=True)
 
 
-def _holder(call: Call, alias: str) -> str:
+def holder(call: Call, alias: str) -> str:
     """Return the id of the container that has a name."""
     with speaking_docker(DOING):
         vms = call.services.vmapi.list_vms(predicate=mine(call.owner.uuid, {"eq": ["alias", alias]}))

@@ -53,7 +53,7 @@ CONFIG: tuple[Option, ...] = (
          refusal("x", "invalid MAC address: x", 400))),
     _plain("OnBuild", "For images alone, as on a Docker host."),
     _row("Labels", {"k": "v"}, note="Tags of the VM. `com.joyent.package` chooses the package, `triton.*` are Triton's "
-         "own.", cases=(
+         "own. `gateway.explain` asks for a [dry run](explain.md).", cases=(
         refusal({"triton.bogus": "1"}, 'invalid label: Unrecognized special triton tag "triton.bogus"', 400),
         refusal({"com.joyent.package": "no-such"}, "no packages match parameters", 400),
     )),
