@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
 from gateway.errors import InvalidParameter, NotImplementedHere
-from translators.images import importing, listing, load, naming, prune, pull, push, removal, save, view
+from translators.images import importing, listing, load, naming, prune, pull, push, registries, removal, save, view
 from translators.images.lookup import find_image, line_of
 from translators.platforms import check_platforms
 
@@ -88,6 +88,16 @@ def image_remove(call: Call) -> Reply:
     if any(call.query.get("platforms", [])):
         raise NotImplementedHere("an image of this data center has one platform: remove the image")
     return Reply(body=removal.remove(call, call.target["name"], force=call.flag("force")))
+
+
+@images.handles("image.search")
+def image_search(call: Call) -> Reply:
+    return Reply(body=registries.search(call, call.arg("term"), call.arg("limit")))
+
+
+@images.handles("distribution.inspect")
+def distribution_inspect(call: Call) -> Reply:
+    return Reply(body=registries.inspect(call, call.target["name"]))
 
 
 @images.handles("image.prune")

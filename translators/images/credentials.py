@@ -1,9 +1,9 @@
-"""Registry credentials on their way from a Docker client to IMGAPI."""
+"""Registry credentials that a Docker client sends along."""
 
 from __future__ import annotations
 
 import base64
-import binascii
+from typing import Any
 
 import msgspec
 
@@ -11,18 +11,28 @@ from gateway.call import Call
 from gateway.errors import InvalidParameter
 
 
+def registry_auth(call: Call) -> dict[str, Any]:
+    """The entry of X-Registry-Auth; empty when there is none that can be read, as for dockerd."""
+    try:
+        parsed = _decoded(call.headers.get("x-registry-auth", ""))
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
 def registry_headers(call: Call) -> dict[str, str]:
     """Docker sends URL-safe base64, IMGAPI reads the standard alphabet. Raises InvalidParameter."""
     headers: dict[str, str] = {}
     for name in ("x-registry-auth", "x-registry-config"):
-        given = call.headers.get(name, "")
-        if not given:
-            continue
         try:
-            decoded = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
-            parsed = msgspec.json.decode(decoded)
-        except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+            parsed = _decoded(call.headers.get(name, ""))
+        except ValueError as error:
             raise InvalidParameter(f"invalid {name} header: not base64 of JSON") from error
         if parsed:
             headers[name] = base64.b64encode(msgspec.json.encode(parsed)).decode()
     return headers
+
+
+def _decoded(text: str) -> Any:
+    """Raises ValueError: bad base64 and bad JSON are both."""
+    return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text else {}

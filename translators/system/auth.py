@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from gateway.call import Call
 from gateway.errors import InternalError, Unauthorized
-from grammars.places import leads_to, place_of
 from sdc import registry
 from sdc.errors import SdcError, SdcUnavailable
+from translators.images.registries import caller_of
 
 
 class AuthConfig(msgspec.Struct, kw_only=True):
@@ -34,7 +33,7 @@ def login(call: Call, config: AuthConfig) -> dict[str, Any]:
     name = config.username or ("<token>" if config.identitytoken else "")
     password = config.identitytoken or config.password
     try:
-        registry.login(server, name, password, insecure=call.config.insecure_registries, closed=_is_ours(call))
+        registry.login(server, caller_of(call, name, password))
     except SdcUnavailable as error:
         raise InternalError(
             f"login attempt to {server or 'docker.io'} failed: registry could not be reached"
@@ -46,9 +45,3 @@ def login(call: Call, config: AuthConfig) -> dict[str, Any]:
             ) from error
         raise InternalError(f"login attempt to {server} failed with status {error.status}") from error
     return {"Status": "Login Succeeded", "IdentityToken": ""}
-
-
-def _is_ours(call: Call) -> Callable[[str], bool]:
-    """Tell URLs of the data center's own services, which trust whoever reaches them, from registries."""
-    places = frozenset(place_of(url) for url in call.services.urls)
-    return lambda url: leads_to(url, places)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from sdc.errors import SdcError, SdcUnavailable
-from sdc.registry import login
+from sdc.registry import Caller, login
 
 GOOD = "Basic " + base64.b64encode(b"jill:secret").decode()
 
@@ -43,23 +43,27 @@ def door():
     server.server_close()
 
 
+def jill(password="secret", **more) -> Caller:
+    return Caller(username="jill", password=password, insecure=("127.0.0.0/8",), **more)
+
+
 def test_good_and_bad_credentials(door):
-    login(door.host, "jill", "secret", insecure=("127.0.0.0/8",))
+    login(door.host, jill())
     with pytest.raises(SdcError) as refused:
-        login(door.host, "jill", "wrong", insecure=("127.0.0.0/8",))
+        login(door.host, jill("wrong"))
     assert refused.value.status == 401
 
 
 def test_nothing_is_sent_to_what_is_closed(door):
     with pytest.raises(SdcUnavailable):
-        login(door.host, "jill", "secret", insecure=("127.0.0.0/8",), closed=lambda url: door.host in url)
+        login(door.host, jill(closed=lambda url: door.host in url))
     assert door.asked == []
 
 
 def test_nor_does_a_registry_send_us_there(door):
     door.realm = f"http://{door.host}/vms"
     with pytest.raises(SdcUnavailable):
-        login(door.host, "jill", "secret", insecure=("127.0.0.0/8",), closed=lambda url: url.endswith("/vms"))
+        login(door.host, jill(closed=lambda url: url.endswith("/vms")))
     assert door.asked == ["/v2/"]
-    login(door.host, "jill", "secret", insecure=("127.0.0.0/8",))
+    login(door.host, jill())
     assert door.asked[-1].startswith("/vms?")
