@@ -48,14 +48,14 @@ def _address_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
         home, wanted = network(account, uuid), read_address(ip)
         if wanted is None:
             raise RestError(409, "InvalidArgument", f'property "ip": must be an IPv4 address: {ip}')
-        found = napi.ip(home, str(wanted)) if wanted in napi.subnet(uuid) else None
+        found = napi.records.get(home, str(wanted)) if wanted in napi.subnet(uuid) else None
         if found is None or (_public(home) and found.get("owner_uuid") != account["uuid"]):
             raise not_found(f"{ip} not found")
         return home, found
 
     def list_ips(account: Account, uuid: str) -> Response:
         home = network(account, uuid)
-        found = [ip for ip in napi.ips(home).values() if ip.get("belongs_to_uuid") or ip["reserved"]]
+        found = [ip for ip in napi.records.all(home).values() if ip.get("belongs_to_uuid") or ip["reserved"]]
         if _public(home):
             found = [ip for ip in found if ip.get("owner_uuid") == account["uuid"]]
         return page([_shown(ip, account, admin) for ip in sorted(found, key=lambda ip: IPv4Address(ip["ip"]))])
@@ -72,7 +72,7 @@ def _address_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
             raise RestError(409, "InvalidArgument", f"cannot update managed IP: {ip}")
         if found.get("owner_uuid", account["uuid"]) != account["uuid"]:
             raise RestError(409, "InvalidArgument", f"IP {ip} on network {uuid} is in use by another account")
-        return reply(_shown(napi.reserve_ip(home, found["ip"], {}, reserved=reserved), account, admin))
+        return reply(_shown(napi.records.update(home, found["ip"], {"reserved": reserved}), account, admin))
 
     route("/networks/<uuid>/ips", list_ips)
     route("/networks/<uuid>/ips/<ip>", get_ip)

@@ -61,6 +61,13 @@ class SubnetFull(RestError):
         return {**super().body(), "network_uuid": self.network_uuid}
 
 
+class PoolFull(RestError):
+    """No address is left in any network of a pool: 507."""
+
+    def __init__(self) -> None:
+        super().__init__(507, "PoolFull", "all networks in pool are full")
+
+
 def strict(params: dict[str, Any], allowed: frozenset[str]) -> None:
     """Refuse parameters that a route does not know. Raises 422 with UnknownParameters."""
     unknown = [name for name in params if name not in allowed]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from datacenter.restify import is_uuid, params, reply
 from datacenter.services.napi import routes
 from datacenter.services.napi.errors import InvalidParameters, invalid, strict
-from datacenter.services.napi.networks import Network
+from datacenter.services.napi.networks import Network, choices, page
 
 if TYPE_CHECKING:
     from datacenter.services.napi.fabrics import Vlan
@@ -62,7 +62,8 @@ def add_routes(app: Flask, napi: Napi) -> None:
 
     @app.get(base)
     def list_fabric_networks(owner_uuid: str, vlan_id: str) -> Response:
-        return reply([_shown(network) for network in fabrics.networks(_vlan(napi, owner_uuid, vlan_id))])
+        found = [_shown(network) for network in fabrics.networks(_vlan(napi, owner_uuid, vlan_id))]
+        return reply(_listed(found))
 
     @app.post(base)
     def create_fabric_network(owner_uuid: str, vlan_id: str) -> Response:
@@ -92,7 +93,7 @@ def _vlan_routes(app: Flask, napi: Napi) -> None:
 
     @app.get("/fabrics/<owner_uuid>/vlans")
     def list_vlans(owner_uuid: str) -> Response:
-        return reply(fabrics.vlans(_owner(owner_uuid)))
+        return reply(_listed(fabrics.vlans(_owner(owner_uuid))))
 
     @app.post("/fabrics/<owner_uuid>/vlans")
     def create_vlan(owner_uuid: str) -> Response:
@@ -114,6 +115,16 @@ def _vlan_routes(app: Flask, napi: Napi) -> None:
     def delete_vlan(owner_uuid: str, vlan_id: str) -> Response:
         fabrics.delete_vlan(_vlan(napi, owner_uuid, vlan_id))
         return reply(None, 204)
+
+
+def _listed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stretch of a list that was asked for, cut down to ``fields`` if any are named. Raises 422."""
+    strict(request.args.to_dict(), frozenset(("limit", "offset", "fields")))
+    found = found[page(request.args)]
+    if "fields" not in request.args:
+        return found
+    fields = [name for text in request.args.getlist("fields") for name in choices(text)]
+    return [{name: document[name] for name in fields if name in document} for document in found]
 
 
 def _owner(owner_uuid: str) -> str:

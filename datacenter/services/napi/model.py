@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,12 @@ from datacenter.services.napi.addresses import AddressSpace
 from datacenter.services.napi.errors import InUse, InvalidParameters, invalid, used_by
 from datacenter.services.napi.fabrics import Fabrics
 from datacenter.services.napi.networks import Network
+from datacenter.services.napi.nic_tags import NicTags
 from datacenter.services.napi.nics import Nic, Nics
+from datacenter.services.napi.records import Records
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
-
-NIC_TAGS = ("admin", "external", "sdc_overlay")
 
 
 class Napi:
@@ -28,11 +27,11 @@ class Napi:
     def __init__(self, dc: DataCenter) -> None:
         self.dc = dc
         self._networks = dc.store.bucket("networks")
-        self._reserved = dc.store.bucket("reserved_ips")
-        self._tags = dc.store.bucket("nic_tags")
         self._spaces: dict[str, AddressSpace] = {}
         self._subnets: dict[str, IPv4Network] = {}
         self._networks.watch(self._index)
+        self.tags = NicTags(self)
+        self.records = Records(self)
         self.pools = pools.Pools(self)
         self.nics = Nics(self)
         self.fabrics = Fabrics(self)
@@ -89,13 +88,10 @@ class Napi:
 
     # networks
 
-    def nic_tags(self) -> list[dict[str, Any]]:
-        return self._tags.all()
-
     def create_network(self, given: dict[str, Any]) -> Network:
         """Make a physical network. Raises 422 InvalidParameters."""
         network = networks.build(given, [known for known in self._networks.all() if not known.get("fabric")])
-        if not any(tag["name"] == network["nic_tag"] for tag in self._tags.all()):
+        if network["nic_tag"] not in self.tags:
             raise InvalidParameters(invalid("nic_tag", "nic tag does not exist"))
         return self.add_network(network)
 
@@ -118,8 +114,7 @@ class Napi:
             raise InUse("network must not be in a pool", holders)
         with self.dc.store.transaction():
             self._networks.delete(network_uuid)
-            for record in self._reserved.find(network_uuid=network_uuid):
-                self._reserved.delete(f"{network_uuid}/{record['ip']}")
+            self.records.forget(network_uuid)
 
     # addresses
 
@@ -136,7 +131,7 @@ class Napi:
             network = self._networks.get(network_uuid)
             if network is None:
                 raise not_found("network not found")
-            taken = [record["ip"] for record in self._fixed(network)]
+            taken = [record["ip"] for record in self.records.fixed(network)]
             taken += [nic["ip"] for nic in self.nics.on(network_uuid)]
             first, last = (int(IPv4Address(network[f"provision_{end}_ip"])) for end in ("start", "end"))
             self._spaces[network_uuid] = AddressSpace(first, last, (int(IPv4Address(ip)) for ip in taken))
@@ -149,43 +144,8 @@ class Napi:
 
     def give_back(self, network_uuid: str, ip: str) -> None:
         """Note that a nic's address is free again, unless an operator keeps it."""
-        if network_uuid in self._spaces and f"{network_uuid}/{ip}" not in self._reserved:
+        if network_uuid in self._spaces and not self.records.keeps(network_uuid, ip):
             self._spaces[network_uuid].give_back(int(IPv4Address(ip)))
-
-    def ip(self, network: Network, ip: str) -> dict[str, Any]:
-        """What is known of one address: reserved, free, whose."""
-        return self.ips(network).get(ip) or _record(network["uuid"], ip)
-
-    def ips(self, network: Network) -> dict[str, dict[str, Any]]:
-        """Every address with a record, in order; the two beside the provision range always have one."""
-        first, last = (IPv4Address(network[f"provision_{end}_ip"]) for end in ("start", "end"))
-        subnet = self.subnet(network["uuid"])
-        beside = (str(address) for address in (first - 1, last + 1) if address in subnet)
-        found = {ip: _record(network["uuid"], ip) for ip in beside}
-        found.update((record["ip"], record) for record in self._fixed(network))
-        for nic in self.nics.on(network["uuid"]):
-            reserved = found.get(nic["ip"], {}).get("reserved", False)
-            found[nic["ip"]] = _record(network["uuid"], nic["ip"], nic, reserved=reserved)
-        return {ip: found[ip] for ip in sorted(found, key=IPv4Address)}
-
-    def reserve_ip(self, network: Network, ip: str, given: dict[str, Any], *, reserved: bool) -> dict[str, Any]:
-        """Keep an address out of provisioning, or let it in again."""
-        key = f"{network['uuid']}/{ip}"
-        space = self.space(network["uuid"])
-        if reserved:
-            space.claim(int(IPv4Address(ip)))
-            self._reserved.put(key, _record(network["uuid"], ip, given, reserved=True))
-        elif self._reserved.delete(key) and not any(nic["ip"] == ip for nic in self.nics.on(network["uuid"])):
-            space.give_back(int(IPv4Address(ip)))
-        return self.ip(network, ip)
-
-    def _fixed(self, network: Network) -> list[dict[str, Any]]:
-        """The addresses that never are a VM's: gateway, broadcast, and those an operator reserved."""
-        admin = self.dc.mahi.admin_uuid
-        holder = {"belongs_to_type": "other", "belongs_to_uuid": admin, "owner_uuid": admin}
-        own = [network.get("gateway"), str(self.subnet(network["uuid"]).broadcast_address)]
-        records = [_record(network["uuid"], ip, holder, reserved=True) for ip in own if ip]
-        return records + self._reserved.find(network_uuid=network["uuid"])
 
     def _index(self, key: str, before: Network | None, after: Network | None) -> None:
         """Follow every change of a network: its subnet, and its addresses when they are asked for again."""
@@ -200,8 +160,7 @@ class Napi:
         index, admin = self.dc.settings.index, self.dc.mahi.admin_uuid
         resolvers = blocks.host_resolvers()
         with self.dc.store.transaction():
-            for tag in NIC_TAGS:
-                self._tags.put(tag, {"mtu": 1500, "name": tag, "uuid": str(uuid.uuid4())})
+            self.tags.seed()
             for name, subnet in (("admin", blocks.admin(index)), ("external", blocks.external(index))):
                 gateway, first, last = blocks.provision_range(subnet)
                 self.create_network(
@@ -217,12 +176,3 @@ class Napi:
                         "owner_uuids": [admin] if name == "admin" else None,
                     }
                 )
-
-
-def _record(
-    network_uuid: str, ip: str, holder: dict[str, Any] | None = None, *, reserved: bool = False
-) -> dict[str, Any]:
-    """An address record; it is free unless it is reserved or somebody's."""
-    fields = ("belongs_to_type", "belongs_to_uuid", "owner_uuid")
-    held = {field: holder[field] for field in fields if holder.get(field)} if holder else {}
-    return {"ip": ip, "network_uuid": network_uuid, "reserved": reserved, "free": not (reserved or held), **held}

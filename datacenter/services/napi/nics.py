@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from datacenter.clock import iso
 from datacenter.restify import is_uuid, truthy
-from datacenter.services.napi.errors import InvalidParameters, Problem, SubnetFull, duplicate, invalid, missing, used_by
+from datacenter.services.napi.errors import (
+    InvalidParameters,
+    PoolFull,
+    Problem,
+    SubnetFull,
+    duplicate,
+    invalid,
+    missing,
+    used_by,
+)
 from datacenter.services.napi.networks import Network, choices, page, provisionable, read_address
 
 if TYPE_CHECKING:
@@ -34,8 +43,10 @@ LIST_PARAMS = frozenset(
         "network_uuid",
         "state",
         "cn_uuid",
+        "nic_tags_provided",
         "limit",
         "offset",
+        *SPOOF_FLAGS,
     ]
 )
 
@@ -55,7 +66,16 @@ _OF_NETWORK = (
     "routes",
     "vlan_id",
 )
-_OWN = ("belongs_to_type", "belongs_to_uuid", "owner_uuid", "state", "cn_uuid", *SPOOF_FLAGS)
+_OWN = (
+    "belongs_to_type",
+    "belongs_to_uuid",
+    "owner_uuid",
+    "state",
+    "cn_uuid",
+    "model",
+    "nic_tags_provided",
+    *SPOOF_FLAGS,
+)
 
 
 class Nics:
@@ -93,14 +113,16 @@ class Nics:
         elif "network_uuid" in wanted:
             pool = [nic for network in wanted["network_uuid"] for nic in self._documents_on(network)]
         found = [
-            nic
-            for nic in map(self._view, pool)
-            if all(str(nic.get(field)) in values for field, values in wanted.items())
+            nic for nic in map(self._view, pool) if all(_listed(nic, field, values) for field, values in wanted.items())
         ]
         return found[page(params)]
 
     def create(self, given: dict[str, Any]) -> Nic:
-        """Make a nic; with a ``network_uuid`` (of a network or pool) it gets an address. Raises 422, 507."""
+        """Make a nic; on a network it gets an address. Raises 422, 507.
+
+        ``network_uuid`` names a network or pool; else ``nic_tag``, ``vlan_id`` and ``ip`` find a network.
+        """
+        given = self._with_network(given)
         problems = _check(given)
         mac = read_mac(str(given["mac"])) if given.get("mac") else self.new_mac()
         if not _MAC.fullmatch(mac):
@@ -121,10 +143,12 @@ class Nics:
             "modified_timestamp": now,
         }
         nic.update((field, given[field]) for field in _OWN if given.get(field) is not None)
+        nic = _flagged(nic)
         if given.get("network_uuid"):
             nic.update(self._address(given))
         with self._napi.dc.store.transaction():
             self._put(nic)
+            self._reserve(nic, given)
         return self._view(nic)
 
     def update(self, mac: str, changes: dict[str, Any]) -> Nic:
@@ -137,6 +161,7 @@ class Nics:
             raise InvalidParameters(*problems)
         nic = {**old, "modified_timestamp": iso()}
         nic.update((field, changes[field]) for field in _OWN if field in changes)
+        nic = _flagged(nic)
         nic["primary"] = truthy(changes.get("primary", old["primary"]))
         moved = {"network_uuid", "ip"} & changes.keys()
         if moved and any(changes[field] != old.get(field) for field in moved):
@@ -145,6 +170,7 @@ class Nics:
             )
         with self._napi.dc.store.transaction():
             self._put(nic)
+            self._reserve(nic, changes)
         return self._view(nic)
 
     def delete(self, mac: str) -> None:
@@ -172,6 +198,12 @@ class Nics:
     def _documents_on(self, network_uuid: str) -> list[Nic]:
         found = (self._nics.get(mac) for mac in self._by_network.get(network_uuid, ()))
         return [nic for nic in found if nic is not None]
+
+    def _reserve(self, nic: Nic, given: dict[str, Any]) -> None:
+        """``reserved`` is said of the address: it stays taken when the nic goes."""
+        network = self._napi.network(nic["network_uuid"]) if "reserved" in given and "network_uuid" in nic else None
+        if network is not None:
+            self._napi.records.update(network, nic["ip"], {"reserved": given["reserved"]})
 
     def _documents(self, belongs_to_uuid: str) -> list[Nic]:
         found = (self._nics.get(mac) for mac in self._by_owner.get(belongs_to_uuid, ()))
@@ -201,10 +233,35 @@ class Nics:
         if new and old != new:
             self._napi.claim(*new)
 
+    def _with_network(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The parameters with the network they mean. Raises 422 when they contradict one another, or mean none."""
+        told = {field: str(given[field]) for field in ("nic_tag", "vlan_id") if given.get(field) not in (None, "")}
+        if "nic_tag" in told:
+            told["nic_tag"] = told["nic_tag"].partition("/")[0]  # an overlay's tag is shown with its vnet_id
+        name = given.get("network_uuid")
+        if not told or (name and self._napi.pool(str(name))):
+            return given
+        if name:
+            network = self._napi.network(str(name)) or {}
+            wrong = [invalid(field, "must match network") for field in told if str(network.get(field)) != told[field]]
+            if network and wrong:
+                raise InvalidParameters(*wrong)
+            return given
+        address = read_address(given.get("ip"))
+        for network in self._napi.networks(**told):
+            if address is None or address in self._napi.subnet(network["uuid"]):
+                return {**given, "network_uuid": network["uuid"]}
+        raise InvalidParameters(invalid("nic_tag", "no network has this nic tag, VLAN and address"))
+
     def _address(self, given: dict[str, Any]) -> dict[str, str]:
         """Choose network and address for a nic. Raises 422, 507."""
         name, owner = given["network_uuid"], given["owner_uuid"]
         networks = self._candidates(name)
+        tags = given.get("nic_tags_available")
+        if tags is not None:
+            networks = [network for network in networks if network["nic_tag"] in choices(tags)]
+            if not networks:
+                raise InvalidParameters(invalid("nic_tags_available", "no network with one of these nic tags"))
         if given.get("check_owner") not in (False, "false") and owner != self._napi.dc.mahi.admin_uuid:
             networks = [network for network in networks if provisionable(network, owner)]
             if not networks:
@@ -215,9 +272,9 @@ class Nics:
             address = self._napi.space(network["uuid"]).take()
             if address is not None:
                 return {"network_uuid": network["uuid"], "ip": str(IPv4Address(address))}
-        if len(networks) == 1:
+        if self._napi.pool(name) is None:
             raise SubnetFull(networks[0]["uuid"])
-        raise InvalidParameters(invalid("network_uuid", "all networks in pool are full"))
+        raise PoolFull
 
     def _candidates(self, name: str) -> list[Network]:
         network = self._napi.network(name)
@@ -239,7 +296,7 @@ class Nics:
         if address not in self._napi.subnet(network["uuid"]):
             raise InvalidParameters(invalid("ip", "ip cannot be outside subnet"))
         if not self._napi.space(network["uuid"]).claim(int(address)):
-            holder = self._napi.ip(network, str(address))
+            holder = self._napi.records.get(network, str(address))
             if "belongs_to_uuid" in holder:
                 raise InvalidParameters(
                     {"field": "ip", **used_by(holder["belongs_to_type"], holder["belongs_to_uuid"])}
@@ -264,6 +321,22 @@ def read_mac(text: str) -> str:
     """A MAC with colons in lower case, from any of the forms NAPI takes."""
     digits = text.lower().replace(":", "").replace("-", "")
     return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+def _flagged(nic: Nic) -> Nic:
+    """A nic with flags that are set, as booleans, and no others."""
+    flags = {flag: True for flag in SPOOF_FLAGS if truthy(nic.get(flag))}
+    return {**{field: value for field, value in nic.items() if field not in SPOOF_FLAGS}, **flags}
+
+
+def _listed(nic: Nic, field: str, values: list[str]) -> bool:
+    """Whether a nic passes one filter: a flag, one of several tags, or a value."""
+    held = nic.get(field)
+    if field in SPOOF_FLAGS:
+        return truthy(held) == truthy(values[0])
+    if isinstance(held, list):
+        return any(item in values for item in held)
+    return str(held) in values
 
 
 def _check(given: dict[str, Any]) -> list[Problem]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, request
 
 from datacenter.restify import RestError, encode, is_uuid, not_found, params, reply, service, truthy
-from datacenter.services.napi import fabric_routes, networks, nics, pools
+from datacenter.services.napi import fabric_routes, networks, nic_tags, nics, pools, records
 from datacenter.services.napi.errors import InvalidParameters, invalid, missing, strict
 from datacenter.services.napi.networks import Network, provisionable, read_address
 
@@ -47,17 +47,7 @@ def make_app(napi: Napi) -> Flask:
         config = {"fabrics_enabled": True, "subnet_alloc_enabled": True}
         return reply({"config": config, "healthy": True, "services": {"moray": "online"}, "status": "OK"})
 
-    @app.get("/nic_tags")
-    def list_nic_tags() -> Response:
-        return reply(napi.nic_tags())
-
-    @app.get("/nic_tags/<name>")
-    def get_nic_tag(name: str) -> Response:
-        for tag in napi.nic_tags():
-            if tag["name"] == name:
-                return tagged(tag)
-        raise not_found("nic tag not found")
-
+    _tag_routes(app, napi)
     _network_routes(app, napi)
     _pool_routes(app, napi)
     _nic_routes(app, napi)
@@ -78,6 +68,37 @@ def check_version(document: dict[str, Any]) -> None:
     etag = f"{zlib.crc32(encode(document)):08X}"
     if wanted is not None and wanted.strip('"') not in ("*", etag):
         raise RestError(412, "PreconditionFailed", f"if-match '{wanted}' didn't match etag '{etag}'")
+
+
+def _tag_routes(app: Flask, napi: Napi) -> None:
+    @app.get("/nic_tags")
+    def list_nic_tags() -> Response:
+        return reply(napi.tags.all()[networks.page(request.args)])
+
+    @app.post("/nic_tags")
+    def create_nic_tag() -> Response:
+        bag = params()
+        strict(bag, nic_tags.SETTABLE)
+        return tagged(napi.tags.create(bag))
+
+    @app.get("/nic_tags/<tag>")
+    def get_nic_tag(tag: str) -> Response:
+        return tagged(napi.tags.get(tag))
+
+    @app.put("/nic_tags/<tag>")
+    def update_nic_tag(tag: str) -> Response:
+        known, bag = napi.tags.get(tag), params()
+        del bag["tag"]
+        strict(bag, nic_tags.SETTABLE - {"uuid"})
+        check_version(known)
+        return tagged(napi.tags.update(known, bag))
+
+    @app.delete("/nic_tags/<tag>")
+    def delete_nic_tag(tag: str) -> Response:
+        known = napi.tags.get(tag)
+        check_version(known)
+        napi.tags.delete(known)
+        return reply(None, 204)
 
 
 def _network_routes(app: Flask, napi: Napi) -> None:
@@ -188,34 +209,41 @@ def _nic_routes(app: Flask, napi: Napi) -> None:
 def _address_routes(app: Flask, napi: Napi) -> None:
     @app.get("/networks/<uuid>/ips")
     def list_ips(uuid: str) -> Response:
-        return reply(list(napi.ips(_network(napi, uuid)).values())[networks.page(request.args)])
+        strict(request.args.to_dict(), records.FILTERS | {"limit", "offset"})
+        found = [ip for ip in napi.records.all(_network(napi, uuid)).values() if records.passes(ip, request.args)]
+        return reply(found[networks.page(request.args)])
 
     @app.get("/networks/<uuid>/ips/<ip>")
     def get_ip(uuid: str, ip: str) -> Response:
         network = _network(napi, uuid)
-        return tagged(napi.ip(network, _address(napi, network, ip)))
+        return tagged(napi.records.get(network, _address(napi, network, ip)))
 
     @app.put("/networks/<uuid>/ips/<ip>")
     def update_ip(uuid: str, ip: str) -> Response:
         network, bag = _network(napi, uuid), params()
         address = _address(napi, network, ip)
-        reserved = truthy(bag.get("reserved")) and not truthy(bag.get("free"))
-        return tagged(napi.reserve_ip(network, address, bag, reserved=reserved))
+        given = {name: value for name, value in bag.items() if name not in ("uuid", "ip")}
+        strict(given, records.CHANGES)
+        check_version(napi.records.get(network, address))
+        return tagged(napi.records.update(network, address, given))
 
     @app.get("/search/ips")
     def search_ips() -> Response:
+        strict(request.args.to_dict(), records.FILTERS | {"ip", "fabric"})
         text = request.args.get("ip")
         if text is None:
             raise InvalidParameters(missing("ip"))
         address = read_address(text)
         if address is None:
             raise InvalidParameters(invalid("ip", "invalid IP address"))
-        belonging = request.args.get("belongs_to_type")
         homes = [napi.network(uuid) for uuid, subnet in napi.subnets().items() if address in subnet]
+        if "fabric" in request.args:
+            fabric = truthy(request.args["fabric"])
+            homes = [network for network in homes if network and network.get("fabric", False) == fabric]
         if not homes:
             raise not_found("No networks found containing that IP address")
-        found = [napi.ip(network, str(address)) for network in homes if network]
-        return reply([ip for ip in found if belonging in (None, ip.get("belongs_to_type"))])
+        found = [napi.records.get(network, str(address)) for network in homes if network]
+        return reply([ip for ip in found if records.passes(ip, request.args)])
 
 
 def _network(napi: Napi, uuid: str) -> Network:

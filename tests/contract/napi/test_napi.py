@@ -289,4 +289,4 @@ def test_addresses_survive_a_restart_and_an_undone_transaction(dc, external):
     assert restarted.provision_nic(external["uuid"], **args)["ip"] == undone["ip"]
     restarted.release_nics(VM)
     assert restarted.nics.of(VM) == []
-    assert [ip["free"] for ip in restarted.ips(external).values()] == [False, True, True, False]
+    assert [ip["free"] for ip in restarted.records.all(external).values()] == [False, True, True, False]

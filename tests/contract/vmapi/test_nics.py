@@ -195,7 +195,7 @@ def test_nics_of_others_are_never_taken(world, vm):
 
 
 def test_a_network_the_server_cannot_reach(world, vm):
-    world.napi._tags.put("far", {"name": "far", "mtu": 1500, "uuid": ABSENT})
+    world.napi.tags.create({"name": "far", "uuid": ABSENT})
     far = world.napi.create_network(
         {"name": "far", "nic_tag": "far", "subnet": "10.200.0.0/24", "vlan_id": 0, "provision_start_ip": "10.200.0.5",
          "provision_end_ip": "10.200.0.9"}
