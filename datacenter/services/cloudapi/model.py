@@ -12,7 +12,6 @@ from datacenter.restify import RestError, is_uuid, not_found
 from datacenter.services.cloudapi import changefeed, machines, routes
 from datacenter.services.cloudapi.access import Access
 from datacenter.services.cloudapi.networks import network_view
-from datacenter.services.cns import suffixes
 from datacenter.services.imgapi import listing
 from datacenter.services.napi.networks import provisionable
 
@@ -118,15 +117,7 @@ class CloudApi:
 
     def machine_view(self, vm: dict[str, Any]) -> Shown:
         package = self.dc.papi.get(vm.get("billing_id", ""))
-        return machines.machine(vm, package["name"] if package else None, self._dns_names(vm))
-
-    def _dns_names(self, vm: dict[str, Any]) -> list[str]:
-        account = self.dc.mahi.account(vm["owner_uuid"])
-        if account is None:
-            return []
-        names = [vm["uuid"], *filter(None, [vm.get("alias")])]
-        zones = [suffix for suffix in suffixes(account, self.dc.settings.name) if suffix.startswith("inst.")]
-        return [f"{name}.{zone}" for zone in zones for name in names]
+        return machines.machine(vm, package["name"] if package else None, self.dc.cns.names(vm))
 
 
 def _owned(package: dict[str, Any], owner_uuid: str) -> bool:

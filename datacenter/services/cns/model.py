@@ -1,30 +1,24 @@
-"""Container name suffixes, as sdc-docker asks for them when it makes a container."""
+"""CNS: what it would serve in DNS. No DNS server stands behind it here, so it has no peers to replicate to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 
+from datacenter.clock import epoch
 from datacenter.restify import RestError, is_uuid, not_found, params, reply, service
+from datacenter.services.cns.names import DOMAIN, names, suffixes
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
 
-DOMAIN = "cns.test"
-
-
-def suffixes(account: Mapping[str, Any], datacenter: str) -> list[str]:
-    """The DNS search suffixes of an account's containers; none unless its CNS is switched on."""
-    if not account.get("triton_cns_enabled"):
-        return []
-    zone = f"{account['uuid']}.{datacenter}.{DOMAIN}"
-    return [f"svc.{zone}", f"inst.{zone}"]
+VERSION = "Triton CNS 0.1.0"
 
 
 class Cns:
-    """The one route of CNS that making a container needs."""
+    """Suffixes for new containers, and the names of those there are."""
 
     def __init__(self, dc: DataCenter) -> None:
         self._dc = dc
@@ -37,12 +31,22 @@ class Cns:
             raise not_found("account not found")
         return suffixes(account, self._dc.settings.name)
 
+    def names(self, vm: dict[str, Any]) -> list[str]:
+        """The full DNS names of a VM; none of one that is gone."""
+        account = self._dc.mahi.account(vm["owner_uuid"])
+        gone = vm.get("state") in ("destroyed", "failed")
+        return [] if account is None or gone else names(vm, account, self._dc.settings.name)
+
     def _make_app(self) -> Flask:
         app = service("cns", "cns")
 
         @app.get("/ping")
         def ping() -> Response:
             return reply({"status": "OK"})
+
+        @app.get("/version")
+        def version() -> Response:
+            return reply({"version": VERSION})
 
         @app.post("/suffixes-for-vm")
         def suffixes_for_vm() -> Response:
@@ -54,4 +58,30 @@ class Cns:
                 raise RestError(409, "InvalidArgument", "networks must be an array of UUIDs")
             return reply({"suffixes": self.suffixes(bag["owner_uuid"])})
 
+        @app.get("/vm/<uuid>")
+        def vm(uuid: str) -> Response:
+            found = self._dc.vmapi.vm(uuid) if is_uuid(uuid) else None
+            if found is None:
+                raise not_found("VM not found")
+            visited = int(epoch(found["last_modified"])) * 1000
+            return reply({"uuid": uuid, "names": self.names(found), "last_visit": visited})
+
+        self._add_zone_routes(app)
         return app
+
+    def _add_zone_routes(self, app: Flask) -> None:
+        zone = f"{self._dc.settings.name}.{DOMAIN}"
+
+        @app.get("/zones")
+        def zones() -> Response:
+            """The zone has a serial number although nobody transfers it: the time in seconds, which only grows."""
+            return reply([{"name": zone, "serial": int(time.time())}])
+
+        @app.get("/peers")
+        @app.get("/allowed-peers")
+        def peers() -> Response:
+            return reply([])
+
+        @app.route("/peer/<address>", methods=["GET", "DELETE"])
+        def peer(address: str) -> Response:
+            raise not_found(f"Peer {address} not found")
