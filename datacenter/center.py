@@ -42,3 +42,4 @@ class DataCenter:
         """
         jobs = self.wfapi.engine.resume()
         self.cnapi.tickets.end_of_others({job.uuid for job in jobs})
+        self.vmapi.taken_up(jobs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import service
@@ -29,6 +29,7 @@ from datacenter.workflow.failure import TaskError
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
+    from datacenter.workflow.job import Job
 
 NAME = "vmapi"
 SERVER = "VMAPI/9.16.0"
@@ -129,6 +130,13 @@ class Vmapi:
     def reserve_name(self, owner_uuid: str, alias: str) -> None:
         """Keep an alias for a VM that is being renamed, until ``release_name``."""
         self._names.add((owner_uuid, alias))
+
+    def taken_up(self, jobs: Iterable[Job]) -> None:
+        """Keep the aliases of VMs whose renaming an earlier process left unfinished."""
+        for job in jobs:
+            alias = job.params.get("payload", {}).get("alias")
+            if alias is not None:
+                self.reserve_name(job.params["owner_uuid"], alias)
 
     def release_name(self, owner_uuid: str, alias: str | None) -> None:
         if alias is not None:

@@ -163,8 +163,9 @@ class Steps:
         return "OK"
 
     def mark_failed(self, job: Job) -> str:
+        """Whatever its record says by now: its zone and nics are gone."""
         vm = self._vmapi.table.get(job.vm_uuid)
-        if vm is not None and vm["state"] == "provisioning":
+        if vm is not None and vm["state"] not in {"destroyed", "failed"}:
             self._vmapi.table.put(record.failed(vm))
         return "VM marked as failed"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
+from datacenter.restify import RestError
 from datacenter.services.cnapi import agent
 
 
@@ -33,6 +34,24 @@ def test_failed_provision_is_undone(world):
     assert world.vmapi.promised(world.node.uuid).ram == 0
     assert world.cnapi.tickets.busy(world.node.uuid, vm_uuid) is False
     world.create("web1")
+
+
+def test_a_provision_that_fails_at_its_very_end_leaves_no_vm_without_a_zone(world, monkeypatch):
+    """The VM is on record as stopped by then; what was undone is no container."""
+    let_go, refusals = world.cnapi.tickets.let_go, [RestError(500, "InternalError", "no")]
+    monkeypatch.setattr(world.cnapi.tickets, "let_go", lambda job: raised(refusals) or let_go(job))
+    vm = world.payload("web1")
+    job = world.job(world.http.post("/vms", json=vm).json["job_uuid"])
+    assert job["execution"] == "failed"
+    assert world.vmapi.vm(vm["uuid"])["state"] == "failed"
+    assert world.napi.nics.of(vm["uuid"]) == []
+    world.create("web1")
+
+
+def raised(refusals):
+    """Raise each refusal once."""
+    if refusals:
+        raise refusals.pop()
 
 
 @pytest.mark.parametrize("code", ["InitNotFound", "InitNotExecutable", "InitFailed"])
@@ -147,6 +166,19 @@ def test_a_finished_provision_is_not_repeated_after_a_restart(world):
     assert world.job(job_uuid)["execution"] == "succeeded"
     assert {name for name, _ in world.node.tasks} == {"image_ensure_present"}
     assert world.vmapi.vm(vm["uuid"])["state"] == "running"
+
+
+def test_the_name_of_a_rename_found_after_a_restart_is_nobody_elses(world):
+    vm = world.create("old")
+    uuid = queued(world, "update", vm, payload={"alias": "new"})
+    world.vmapi.taken_up(world.wfapi.engine.resume())
+    answer = world.http.post("/vms", json=world.payload("new"))
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (409, "alias")
+    assert world.job(uuid)["execution"] == "succeeded"
+    assert world.vmapi.vm(vm["uuid"])["alias"] == "new"
+    assert world.http.post("/vms", json=world.payload("new")).status_code == 409
+    world.act(vm, "update", alias="newer")
+    world.create("new")
 
 
 def test_a_kill_is_not_repeated_after_a_restart(world):
