@@ -19,6 +19,9 @@ from sdc.errors import SdcUnavailable
 
 FRAMES = "frames/1"
 STDIN, STDOUT, STDERR, STDIN_END, RESIZE, END, DETACH = 0, 1, 2, 16, 17, 18, 19
+SYSTEM = 3
+"""Docker's kind for a message of the engine itself, which ends the client's reading with an error."""
+_LOST = b"the container's compute node was lost"
 _HEADER = struct.Struct(">BxxxL")
 _BUFFER = 256 * 1024
 _CONNECT_SECONDS = 5.0
@@ -35,6 +38,12 @@ class Console(Protocol):
 
         ``framed`` keeps Docker's stdcopy headers, else bytes come bare. A yielded memoryview is only good until
         the next one is asked for.
+        """
+
+    def loss(self) -> bytes:
+        """Return the frame, of Docker's own kind, that says that output ended because the node was lost.
+
+        Empty when it was not, when the framing does not tell, and when output broke off in the middle of a frame.
         """
 
     def send(self, data: bytes) -> None:
@@ -75,6 +84,7 @@ class FrameConsole:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.ended: dict[str, Any] | None = None
+        self._lost = False
 
     def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
         buffer = bytearray(_BUFFER)
@@ -84,6 +94,7 @@ class FrameConsole:
         while True:
             got = self._receive(view[kept:])
             if not got:
+                self._lost = not rest and not kept
                 return
             filled, at, run = kept + got, 0, 0
             pieces: list[memoryview] = []
@@ -119,6 +130,9 @@ class FrameConsole:
             kept = filled - at
             if kept:
                 buffer[:kept] = buffer[at:filled]
+
+    def loss(self) -> bytes:
+        return _HEADER.pack(SYSTEM, len(_LOST)) + _LOST if self._lost else b""
 
     def _receive(self, view: memoryview) -> int:
         try:
@@ -192,6 +206,10 @@ class LineConsole:
                 payload = str(message.get("data", "")).encode()
                 header = _HEADER.pack(STDERR if kind == "stderr" else STDOUT, len(payload))
                 yield header + payload if framed else payload
+
+    def loss(self) -> bytes:
+        """A real node's stream may end in many ways without an end message."""
+        return b""
 
     def _send(self, message: dict[str, Any]) -> None:
         self._sock.sendall(msgspec.json.encode(message) + b"\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def load_zones(node: Node) -> None:
             rootfs.unmount(folder / "rootfs")
             node.discard(folder)
         else:
+            shutil.rmtree(folder / "exec", ignore_errors=True)  # of execs that nobody is joined to any more
             node.zones[zone.uuid] = zone
 
 

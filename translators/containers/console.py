@@ -57,6 +57,8 @@ def join(
     try:
         for chunk in console.output(framed=framed):
             client.write(chunk)
+        if framed and (loss := console.loss()):
+            client.write(loss)  # else the CLI would wait for the end of a container that goes on
     except OSError:
         pass  # the client left: the process is none of its business any more
     finally:

@@ -15,6 +15,8 @@ from translators.events.recorder import tell
 
 Vm = dict[str, Any]
 
+UNKNOWN_CODE = 255
+"""The exit code of an exec whose node forgot it."""
 LONGEST_PAUSE = 5.0
 """Seconds between two looks at an exec that nobody is attached to."""
 
@@ -35,11 +37,21 @@ def look(call: Call, session: ExecSession) -> dict[str, Any]:
     if vm["state"] != "running":
         found = {"Running": False, "ExitCode": session.exit_code if session.exit_code is not None else 137}
     else:
-        command = {"InspectExec": True, "ExecId": session.id}
-        found = call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
+        found = _ask(call, session, vm)
     if not found.get("Running"):
         note(call, session, vm, found.get("ExitCode"))
     return found
+
+
+def _ask(call: Call, session: ExecSession, vm: Vm) -> dict[str, Any]:
+    """Ask the node; one that was restarted meanwhile knows nothing of the exec, and nobody will ever know more."""
+    command = {"InspectExec": True, "ExecId": session.id}
+    try:
+        return call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
+    except SdcError as error:
+        if error.status != 404:
+            raise
+        return {"Running": False, "ExitCode": UNKNOWN_CODE}
 
 
 def follow(call: Call, session: ExecSession) -> None:

@@ -36,7 +36,8 @@ COPY_ERRORS = {
     "DockerCopyStoppedContainerNoPlatformSupport": 409,
 }
 CAPABILITY_ERRORS = frozenset({"NotSupported", "InitNotFound", "InitNotExecutable", "InitFailed"})
-"""Codes of what only nodes with our capabilities can say; all other failures of docker-exec are InternalError."""
+"""Codes of what only nodes with our capabilities can say, beside an exec's being unknown; all other failures of
+docker-exec are InternalError."""
 DOCKER_CALLS = {
     "docker-exec": 60.0,
     "docker-copy": 10.0,
@@ -160,6 +161,8 @@ def _payload() -> Doc:
 def _docker_failure(call: str, error: TaskError) -> RestError:
     if call == "docker-copy" and error.rest_code in COPY_ERRORS:
         return RestError(COPY_ERRORS[error.rest_code], error.rest_code, error.message)
+    if error.rest_code == "ResourceNotFound":  # an exec that the node knows nothing of
+        return RestError(404, error.rest_code, error.message)
     if error.rest_code in CAPABILITY_ERRORS:
         return RestError(error.status or 409, error.rest_code, error.message)
     return RestError(500, "InternalError", error.message)

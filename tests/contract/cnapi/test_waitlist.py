@@ -135,6 +135,7 @@ def test_docker_exec_answers_where_to_connect(world, http):
         ("VmNotRunning", 500, "InternalError"),
         ("NotSupported", 409, "NotSupported"),
         ("InitNotFound", 409, "InitNotFound"),
+        ("ResourceNotFound", 404, "ResourceNotFound"),
     ],
 )
 def test_docker_exec_failures(world, http, code, status, told):

@@ -65,6 +65,24 @@ def test_the_end_without_an_end_frame_leaves_nothing_said():
     assert output(frame(1, b"a"), framed=False) == (b"a", None)
 
 
+@pytest.mark.parametrize(
+    ("stream", "told"),
+    [
+        (frame(1, b"a"), True),
+        (b"", True),
+        (frame(1, b"a") + END, False),
+        (frame(1, b"abc")[:-1], False),
+        (frame(1, b"a") + frame(2, b"b")[:3], False),
+    ],
+)
+def test_the_loss_of_a_node_is_told_where_a_frame_may_begin(stream, told):
+    with pair(FrameConsole) as (console, node):
+        node.sendall(stream)
+        node.close()
+        list(console.output(framed=True))
+        assert console.loss()[:8] == (struct.pack(">BxxxL", 3, len(console.loss()) - 8) if told else b"")
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=300)), max_size=8),
     st.lists(st.integers(1, 40), max_size=8),
