@@ -6,7 +6,7 @@ STATE := $(if $(filter a,$(INSTANCE)),var,var-$(INSTANCE))
 PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SHELL := /bin/sh
 
-.PHONY: install demo up down test check bench lock format
+.PHONY: install demo up down test faults check bench lock format
 
 install: $(VENV)/.installed          ## what the project needs, from apt and PyPI
 
@@ -25,6 +25,9 @@ down: install                        ## stop everything, leave nothing behind
 
 test: install                        ## all tests, end-to-end ones too
 	python -m pytest
+
+faults: install                      ## every process killed at every point of a container's life: ten minutes
+	EVERY_POINT=1 python -m pytest -s tests/faults
 
 check: install                       ## format, lint, types, import law, module sizes
 	ruff format --check . && ruff check . && mypy && lint-imports && python tools/check_sizes.py

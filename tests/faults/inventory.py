@@ -155,7 +155,7 @@ def node(running: Running, home: Home, vms: dict[str, str]) -> Iterator[Held]:
 
 def processes(vms: dict[str, str]) -> Iterator[Held]:
     """Programs that were started for a VM: conmon, the runtime, copies."""
-    listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True).stdout
     for line in listing.splitlines():
         for uuid in set(UUID.findall(line)) & vms.keys():
             yield Held("process", line.strip()[:120], uuid, while_running=True)

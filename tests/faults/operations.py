@@ -37,6 +37,8 @@ class Operation:
     truth: Callable[[Docker, str, Done], str]
     succeeds: bool = True
     """When it is left alone; broken off in time, one that fails may be repeated and succeed."""
+    leaves: Callable[[Docker, str], object] = lambda docker, name: docker("rm", "-f", name)  # noqa: E731
+    """Removes what there is afterwards."""
 
 
 def _nothing(_: Docker, __: str) -> None:
@@ -93,8 +95,31 @@ def _remove_truth(docker: Docker, name: str, done: Done) -> str:
     return "" if state in ({"gone"} if done.returncode == 0 else {"gone", "running", "exited"}) else f"it is {state}"
 
 
+def _restart_truth(docker: Docker, name: str, done: Done) -> str:
+    state = _state(docker, name)
+    return "" if state == "running" or (done.returncode != 0 and state == "exited") else f"it is {state}"
+
+
+def _rename_truth(docker: Docker, name: str, done: Done) -> str:
+    states = _state(docker, name), _state(docker, f"{name}-renamed")
+    allowed = {("gone", "created")} if done.returncode == 0 else {("gone", "created"), ("created", "gone")}
+    return "" if states in allowed else f"they are {states}"
+
+
+def _commit_truth(docker: Docker, name: str, done: Done) -> str:
+    if done.returncode != 0:
+        return ""
+    made = docker("run", "--rm", f"faults/{name}", "cat", "/written")
+    return "" if made.stdout.strip() == name.encode() else f"it holds {made.stdout!r} {made.stderr!r}"
+
+
+def _written(docker: Docker, name: str) -> None:
+    _running(docker, name)
+    docker.ok("exec", name, "sh", "-c", f"echo {name} > /written")
+
+
 def _plain(*words: str) -> Callable[[Faulty, str], Done]:
-    return lambda faulty, name: faulty.docker(*(name if word == "NAME" else word for word in words))
+    return lambda faulty, name: faulty.docker(*(word.replace("NAME", name) for word in words))
 
 
 def _failing(faulty: Faulty, name: str) -> Done:
@@ -110,3 +135,22 @@ OPERATIONS = (
     Operation("stop", _running, _plain("stop", "-t", "5", "NAME"), _stop_truth),
     Operation("remove", _used, _plain("rm", "-f", "NAME"), _remove_truth),
 )
+
+MORE = (
+    Operation("restart", _running, _plain("restart", "-t", "5", "NAME"), _restart_truth),
+    Operation(
+        "rename",
+        _created,
+        _plain("rename", "NAME", "NAME-renamed"),
+        _rename_truth,
+        leaves=lambda docker, name: docker("rm", "-f", name, f"{name}-renamed"),
+    ),
+    Operation(
+        "commit",
+        _written,
+        _plain("commit", "NAME", "faults/NAME"),
+        _commit_truth,
+        leaves=lambda docker, name: (docker("rm", "-f", name), docker("rmi", "-f", f"faults/{name}")),
+    ),
+)
+"""Not in every run of the tests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,17 +49,17 @@ class Points:
             found += points_in(trace.read_text())
             trace.unlink()
 
-    def kill_at(self, point: Point, victim: str = "self") -> None:
+    def kill_at(self, point: Point, victim: str = "self", number: int = signal.SIGKILL) -> None:
         """Have a point kill the process that reaches it, the ``child`` that it has just started, or a pid.
 
-        One point of each kind of process may be armed so.
+        One point of each kind of process may be armed so. With SIGSTOP what happens there is held.
         """
-        self._arm(f"{point.label}-kill", point, victim)
+        self._arm(f"{point.label}-kill", point, victim, number)
 
     @contextmanager
     def failing_at(self, point: Point) -> Iterator[None]:
         """Have what is at a point fail, once, within the block."""
-        self._arm(f"{point.label}-fail", point, "")
+        self._arm(f"{point.label}-fail", point)
         try:
             yield
         finally:
@@ -70,10 +71,10 @@ class Points:
     def disarm(self, point: Point) -> None:
         self._disarm(f"{point.label}-kill")
 
-    def _arm(self, kind: str, point: Point, victim: str) -> None:
+    def _arm(self, kind: str, point: Point, victim: str = "", number: int = 0) -> None:
         self._disarm(kind)
         fresh = self.folder / "fresh"
-        fresh.write_text(json.dumps({"point": point.name, "nth": point.nth, "victim": victim}))
+        fresh.write_text(json.dumps({"point": point.name, "nth": point.nth, "victim": victim, "signal": number}))
         fresh.rename(self.folder / f"armed-{kind}")
 
     def _disarm(self, kind: str) -> None:

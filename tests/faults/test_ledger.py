@@ -144,7 +144,7 @@ class Plants:
     @contextmanager
     def interface(self):
         name = f"tv{self.running.instance.letter}999"
-        subprocess.run(["ip", "link", "add", name, "type", "dummy"], check=True)
+        subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
         yield
         subprocess.run(["ip", "link", "del", name], check=True)
 

@@ -2,8 +2,8 @@
 
 Every effect of a process passes one of few places: the job engine's tasks, the records' statements, the node's tasks,
 system calls, programs and files, the gateway's requests to the services. Each passage is a *point* with a name made of
-what passes. Points are traced, or armed: an armed one kills the process, its child or some other one, or fails. The product
-knows nothing of this. A place that is not there any more stops the process, so that the tests are brought up to date.
+what passes. Points are traced, or armed: an armed one kills (or stops) the process, its child or some other one, or fails. The
+product knows nothing of this. A place that is not there any more stops the process, so that the tests are brought up to date.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sys
 from functools import partial, wraps
 from importlib.machinery import PathFinder
@@ -52,6 +51,9 @@ class Armed:
             return False  # nothing is armed, or another process was first
         return True
 
+    def signal(self) -> int:
+        return int(self._order["signal"])
+
     def victim(self, child: int) -> int:
         return {"self": getpid(), "child": child}.get(self._order["victim"]) or int(self._order["victim"])
 
@@ -68,7 +70,7 @@ class Points:
         point = UNIQUE.sub("*", point)
         self._trace(point)
         if self._kill.is_due(point):
-            kill(self._kill.victim(child), signal.SIGKILL)
+            kill(self._kill.victim(child), self._kill.signal())
         if self._fail.is_due(point):
             raise OSError(5, "failed for a test", point)
 
