@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from datacenter.workflow.job import Job
 
 Step = Callable[["Job"], str | None]
+WAIT = "wait"
+"""What a step returns whose result comes from outside: its job is ``waiting`` until somebody resumes it."""
+MAX_ATTEMPTS = 10
+"""How often a job is begun before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One named step. It returns what is recorded as its result (``OK`` when None) or raises TaskError."""
+    """One named step. It returns what is recorded as its result (``OK`` when None), or WAIT, or raises TaskError."""
 
     name: str
     run: Step
@@ -31,7 +35,8 @@ class Workflow:
     """A chain of tasks, with the tasks to run when it fails and when it is cancelled.
 
     ``resumable`` says that the chain may be run again from its start after a crash of this process, because
-    each of its tasks finds its own traces; other jobs are failed, and undone by ``onerror``.
+    each of its tasks finds its own traces; other jobs are failed, and undone by ``onerror``. ``brought`` is the
+    definition of one that a client brought, and under whose name and uuid it is shown.
     """
 
     task: str
@@ -41,16 +46,28 @@ class Workflow:
     onerror: tuple[Task, ...] = ()
     oncancel: tuple[Task, ...] = ()
     resumable: bool = True
+    brought: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
+        if self.brought is not None:
+            return str(self.brought["name"])
         return f"{self.task.replace('_', '-')}-{self.version}"
 
     @property
     def uuid(self) -> str:
+        if self.brought is not None:
+            return str(self.brought["uuid"])
         return str(uuid5(NAMESPACE_URL, f"workflow:{self.name}"))
 
+    @property
+    def max_attempts(self) -> int:
+        return int((self.brought or {}).get("max_attempts", MAX_ATTEMPTS))
+
     def definition(self) -> dict[str, Any]:
+        """The workflow as WFAPI shows it."""
+        if self.brought is not None:
+            return self.brought
         return {
             "name": self.name,
             "timeout": self.timeout,
@@ -58,6 +75,6 @@ class Workflow:
             "onerror": [task.definition() for task in self.onerror],
             "oncancel": [task.definition() for task in self.oncancel],
             "uuid": self.uuid,
-            "max_attempts": 10,
+            "max_attempts": MAX_ATTEMPTS,
             "version": self.version,
         }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gevent
+from gevent.event import AsyncResult
 
-from datacenter.clock import iso
+from datacenter.clock import epoch, iso
 from datacenter.restify import RestError, not_found
 from datacenter.store import Store
-from datacenter.workflow.definition import Task, Workflow
+from datacenter.workflow.definition import WAIT, Task, Workflow
 from datacenter.workflow.failure import TaskError
 from datacenter.workflow.job import FINISHED, UNFINISHED, Doc, Job, elapsed, failure, new_record, result
 
@@ -20,6 +23,8 @@ WAIT_LIMIT = 3600.0
 """Seconds for which anybody may wait for a job."""
 TASK_TIMEOUT = "task timeout error"
 JOB_TIMEOUT = "workflow timeout"
+CANCELED = "Canceled"
+"""Name of the error of a task that waited when its job was canceled."""
 
 
 class Engine:
@@ -33,7 +38,10 @@ class Engine:
         self._ledger = store.ledger("jobs", "execution", "vm_uuid", "task", "target")
         self._workflows: dict[str, Workflow] = {}
         self._running: dict[str, Job] = {}
+        self._locks: dict[str, re.Pattern[str]] = {}
         self._ended = 0
+        self.elsewhere: Callable[[str], Workflow | None] = lambda _uuid: None
+        """Finds workflows that are not defined here, by uuid."""
 
     def define(self, workflows: Iterable[Workflow]) -> None:
         for workflow in workflows:
@@ -50,24 +58,34 @@ class Engine:
 
         Its ``task`` is what clients list jobs by, and several workflows may share one.
         """
-        return self._workflows.get(doc["name"].removesuffix(f"-{doc['version']}").replace("-", "_"))
+        known = self._workflows.get(doc["name"].removesuffix(f"-{doc['version']}").replace("-", "_"))
+        return known or self.elsewhere(doc["workflow_uuid"])
 
-    def create(self, task: str, target: str, params: Doc, timeout: int | None = None) -> Job:
-        """Record a job without starting it, so that it can share a transaction with what it is about."""
-        workflow = self._workflows[task]
-        job = Job(workflow, new_record(workflow, target, params, timeout))
+    def create(self, task: str | Workflow, target: str, params: Doc, timeout: int | None = None, **asked: Any) -> Job:
+        """Record a job without starting it, so that it can share a transaction with what it is about.
+
+        ``asked`` may hold ``exec_after`` (an ISO time), ``num_attempts``, and ``locks``: an expression that keeps
+        jobs on matching targets out until this one has ended. Raises RestError Conflict for a locked target.
+        """
+        if target and any(lock.search(target) for lock in self._locks.values()):
+            raise RestError(409, "Conflict", "Job target is currently locked by another job")
+        workflow = self._workflows[task] if isinstance(task, str) else task
+        job = Job(workflow, new_record(workflow, target, params, timeout, **asked))
         self._ledger.put(job.uuid, job.doc)
         return job
 
     def launch(self, job: Job) -> Job:
         """Start a job; returns at once."""
         self._running[job.uuid] = job
+        if job.doc.get("locks"):
+            self._locks[job.uuid] = re.compile(job.doc["locks"])
         greenlet = gevent.spawn(self._run, job)
         greenlet.link_exception(lambda dead: gevent.spawn(self._broken, job, dead.exception))
         return job
 
-    def submit(self, task: str, target: str, params: Doc, timeout: int | None = None) -> Job:
-        return self.launch(self.create(task, target, params, timeout))
+    def submit(self, task: str | Workflow, target: str, params: Doc, timeout: int | None = None, **asked: Any) -> Job:
+        """As ``create``, and start it."""
+        return self.launch(self.create(task, target, params, timeout, **asked))
 
     def get(self, uuid: str) -> Doc | None:
         """The record of a job, under way or ended."""
@@ -105,17 +123,37 @@ class Engine:
         return doc
 
     def cancel(self, uuid: str) -> Doc | None:
-        """Ask a job to stop before its next task. Returns its record, None for an unknown one.
+        """Ask a job to stop before its next task; at once when it waits for its time or for somebody.
 
-        Raises RestError Conflict when it has ended already.
+        Returns its record, None for an unknown one. Raises RestError Conflict when it has ended already.
         """
         doc = self.get(uuid)
         if doc is None:
             return None
         if doc["execution"] in FINISHED:
-            raise RestError(409, "Conflict", "Finished jobs cannot be cancelled")
-        self._running[uuid].cancel_asked = True
+            raise RestError(409, "Conflict", "Finished jobs cannot be canceled")
+        job = self._running[uuid]
+        job.cancelled.set()
+        if job.answer is not None:
+            job.answer.set_exception(TaskError(CANCELED, "the job was canceled while it waited"))
         return doc
+
+    def go_on(self, uuid: str, outcome: str, error: TaskError | None = None) -> Doc | None:
+        """Give a waiting job the result of its task, or the error. Returns its record, None for an unknown one.
+
+        Raises RestError Conflict when it does not wait.
+        """
+        job = self._running.get(uuid)
+        if job is None or job.answer is None:
+            if self.get(uuid) is None:
+                return None
+            raise RestError(409, "Conflict", "Only waiting jobs can be resumed")
+        answer, job.answer = job.answer, None
+        if error is None:
+            answer.set(outcome)
+        else:
+            answer.set_exception(error)
+        return job.doc
 
     def add_info(self, uuid: str, info: Doc) -> None:
         """Append to a running job's progress notes. Raises RestError for an unknown or ended job."""
@@ -125,6 +163,7 @@ class Engine:
                 raise not_found(f"Job {uuid} does not exist")
             raise RestError(409, "Conflict", "Finished jobs take no more info")
         job.doc["info"].append(info)
+        self._ledger.put(uuid, job.doc)
 
     def resume(self) -> list[Job]:
         """Take up the jobs an earlier process left unfinished: run them again, or fail and undo them."""
@@ -137,16 +176,22 @@ class Engine:
         if workflow is None:
             workflow = Workflow(doc["task"], doc["version"], doc["timeout"], (), resumable=False)
         job = Job(workflow, doc, resumed=True)
-        if "verdict" not in doc and workflow.resumable:
+        given_up = doc["num_attempts"] > doc["max_attempts"]
+        if "verdict" not in doc and workflow.resumable and not given_up:
+            doc["chain_results"], doc["execution"] = [], "queued"
             return self.launch(job)
         self._running[job.uuid] = job
         if "verdict" not in doc:
-            error = TaskError("InternalError", "the data center was restarted while the job ran")
+            often = f", attempt {doc['num_attempts']} of {doc['max_attempts']}" if given_up else ""
+            error = TaskError("InternalError", f"the data center was restarted while the job ran{often}")
             doc["chain_results"].append(result("runner.interrupted", iso(), "", error.record()))
         gevent.spawn(self._undo, job, doc.get("verdict", "failed"))
         return job
 
     def _run(self, job: Job) -> None:
+        pause = epoch(job.doc["exec_after"]) - time.time()
+        if pause > 0:
+            job.cancelled.wait(pause)
         job.doc["execution"] = "running"
         job.doc["started"] = iso()
         for task in job.workflow.chain:
@@ -154,7 +199,9 @@ class Engine:
                 self._undo(job, "canceled")
                 return
             if not self._attempt(job, task, job.doc["chain_results"]):
-                self._undo(job)
+                error = job.doc["chain_results"][-1]["error"]
+                canceled = isinstance(error, dict) and error["name"] == CANCELED and job.cancelled.is_set()
+                self._undo(job, "canceled" if canceled else "failed")
                 return
         self._end(job, "succeeded")
 
@@ -165,7 +212,10 @@ class Engine:
         limit = min(task.timeout, max(remaining, 0.0))
         try:
             with gevent.Timeout(limit):
-                results.append(result(task.name, began, task.run(job) or "OK"))
+                outcome = task.run(job) or "OK"
+                if outcome is WAIT:
+                    outcome = self._wait(job)
+                results.append(result(task.name, began, outcome))
             return True
         except gevent.Timeout:
             text = TASK_TIMEOUT if task.timeout <= remaining else JOB_TIMEOUT
@@ -175,6 +225,17 @@ class Engine:
         except RestError as error:
             results.append(result(task.name, began, "", TaskError.of(error).record()))
         return False
+
+    def _wait(self, job: Job) -> str:
+        """Wait for the result that somebody gives a job by ``go_on``. Raises TaskError when it is an error."""
+        answer = job.answer = AsyncResult()
+        job.doc["execution"] = "waiting"
+        self._ledger.put(job.uuid, job.doc)
+        try:
+            return str(answer.get())
+        finally:
+            job.answer = None
+            job.doc["execution"] = "running"
 
     def _undo(self, job: Job, verdict: str = "failed") -> None:
         """Run the tasks that undo a job, each of them whatever became of the others, outside the job's own time.
@@ -200,6 +261,7 @@ class Engine:
         job.doc["elapsed"] = elapsed(job.doc)
         self._ledger.put(job.uuid, job.doc)
         self._running.pop(job.uuid, None)
+        self._locks.pop(job.uuid, None)
         job.ended.set()
         self._ended += 1
         if self._ended % 100 == 0:

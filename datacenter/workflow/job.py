@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Any
 
-from gevent.event import Event
+from gevent.event import AsyncResult, Event
 
 from datacenter.clock import epoch, iso
 from datacenter.workflow.definition import Workflow
@@ -14,7 +14,7 @@ from datacenter.workflow.failure import TaskError
 
 Doc = dict[str, Any]
 FINISHED = frozenset({"succeeded", "failed", "canceled"})
-UNFINISHED = ("queued", "running")
+UNFINISHED = ("queued", "running", "waiting")
 _TRIMMED = ("name", "uuid", "execution", "params", "exec_after", "created_at", "timeout", "chain_results")
 
 
@@ -27,11 +27,17 @@ class Job:
         self.resumed = resumed
         self.notes: dict[str, Any] = {}
         self.ended = Event()
-        self.cancel_asked = False
+        self.cancelled = Event()
+        self.answer: AsyncResult | None = None
+        """What a waiting job waits for."""
 
     @property
     def uuid(self) -> str:
         return str(self.doc["uuid"])
+
+    @property
+    def cancel_asked(self) -> bool:
+        return bool(self.cancelled.is_set())
 
     @property
     def params(self) -> dict[str, Any]:
@@ -52,8 +58,8 @@ class Job:
         return float(self.doc["timeout"]) - (time.monotonic() - began)
 
 
-def new_record(workflow: Workflow, target: str, params: Doc, timeout: int | None = None) -> Doc:
-    """The record of a job that is about to be queued."""
+def new_record(workflow: Workflow, target: str, params: Doc, timeout: int | None = None, **asked: Any) -> Doc:
+    """The record of a job that is about to be queued. ``asked`` may hold exec_after, num_attempts and locks."""
     now = iso()
     return {
         "execution": "queued",
@@ -66,15 +72,16 @@ def new_record(workflow: Workflow, target: str, params: Doc, timeout: int | None
         "server_uuid": params.get("server_uuid"),
         "workflow": workflow.uuid,
         "workflow_uuid": workflow.uuid,
-        "exec_after": now,
+        "exec_after": asked.get("exec_after") or now,
         "created_at": now,
-        "num_attempts": 0,
-        "max_attempts": 10,
+        "num_attempts": asked.get("num_attempts") or 0,
+        "max_attempts": workflow.max_attempts,
         "uuid": str(uuid.uuid4()),
         "name": workflow.name,
         "version": workflow.version,
         "timeout": timeout or workflow.timeout,
         "info": [],
+        **({"locks": asked["locks"]} if asked.get("locks") else {}),
     }
 
 
@@ -96,7 +103,7 @@ def full(doc: Doc, workflow: Workflow | None) -> Doc:
         view["image_uuid"] = doc["params"]["image_uuid"]
     if workflow is not None:
         definition = workflow.definition()
-        view.update({part: definition[part] for part in ("chain", "onerror", "oncancel")})
+        view.update({part: definition[part] for part in ("chain", "onerror", "oncancel") if part in definition})
     return view
 
 

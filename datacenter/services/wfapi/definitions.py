@@ -8,10 +8,28 @@ from typing import Any
 
 import msgspec
 
+from datacenter.restify import RestError
+
 Doc = dict[str, Any]
 
 CHAINS = ("chain", "onerror", "oncancel")
 DEFAULT_ATTEMPTS = 10
+
+
+def check(given: Doc) -> None:
+    """Refuse chains that are none, and tasks without a body. Raises RestError Conflict."""
+    for name in CHAINS:
+        chain = given.get(name)
+        if chain is None:
+            continue
+        if not isinstance(chain, list):
+            raise RestError(409, "Conflict", f'Workflow "{name}" must be an array')
+        if not all(isinstance(task, dict) and task.get("body") for task in chain):
+            raise RestError(409, "Conflict", "Task body is required")
+    for name in ("timeout", "max_attempts"):
+        number = given.get(name, 1)
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise RestError(409, "Conflict", f'Workflow "{name}" must be a number')
 
 
 def made(given: Doc) -> Doc:

@@ -6,7 +6,7 @@ import pytest
 from datacenter.restify import RestError
 from datacenter.store import Store
 from datacenter.workflow import engine as engine_module
-from datacenter.workflow.definition import Task, Workflow
+from datacenter.workflow.definition import WAIT, Task, Workflow
 from datacenter.workflow.engine import Engine
 from datacenter.workflow.failure import TaskError
 from datacenter.workflow.job import failure
@@ -152,7 +152,8 @@ def test_what_died_while_it_was_undone_is_not_done_after_all(store, verdict):
 
     def killed(job):
         seen["uuid"] = job.uuid
-        job.cancel_asked = verdict == "canceled" and not job.resumed
+        if verdict == "canceled" and not job.resumed:
+            job.cancelled.set()
         if verdict == "failed" and not job.resumed:
             raise TaskError("VmNotRunning", "no", 409)
 
@@ -205,3 +206,44 @@ def test_old_jobs_are_forgotten(engine, monkeypatch):
     for _ in range(100):
         run(engine)
     assert engine.count({}) == 10
+
+
+def test_a_job_that_was_interrupted_too_often_is_given_up(store):
+    again = Workflow("again", "1", 10, (Task("t", lambda job: None),))
+    dead = Engine(store)
+    dead.define([again])
+    uuids = [dead.create("again", "/x", {"vm_uuid": "v"}, num_attempts=number).uuid for number in (9, 10)]
+    engine = Engine(store)
+    engine.define([again])
+    for job in engine.resume():
+        job.ended.wait(5)
+    docs = [engine.get(uuid) for uuid in uuids]
+    assert [(doc["execution"], doc["num_attempts"]) for doc in docs] == [("succeeded", 10), ("failed", 11)]
+    assert "attempt 11 of 10" in failure(docs[1]).message
+
+
+def test_what_a_job_noted_survives_and_a_waiting_job_asks_again(store):
+    ask = Workflow("ask", "1", 10, (Task("before", lambda job: None), Task("t", lambda job: WAIT)))
+    dead = Engine(store)
+    dead.define([ask])
+    uuid = dead.submit("ask", "/x", {"vm_uuid": "v"}).uuid
+    with gevent.Timeout(5):
+        while dead.get(uuid)["execution"] != "waiting":
+            gevent.sleep(0.001)
+    dead.add_info(uuid, {"progress": 1})
+    engine = Engine(store)
+    engine.define([ask])
+    (job,) = engine.resume()
+    with gevent.Timeout(5):
+        while job.doc["execution"] != "waiting":
+            gevent.sleep(0.001)
+    assert engine.find({"execution": "waiting"}) == [job.doc]
+    engine.go_on(uuid, "done")
+    job.ended.wait(5)
+    doc = engine.get(uuid)
+    assert ([entry["name"] for entry in doc["chain_results"]], doc["info"]) == (["before", "t"], [{"progress": 1}])
+
+
+def test_nobody_answers_a_waiting_task_in_time(engine):
+    doc = run(engine, Task("t", lambda job: WAIT, 0.01))
+    assert (doc["execution"], doc["chain_results"][0]["error"]) == ("failed", "task timeout error")
