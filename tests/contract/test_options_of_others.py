@@ -7,6 +7,7 @@ import pytest
 from sdc import registry
 from tests.contract.house import house, make_house
 from tests.contract.test_options import ABLE
+from translators.platforms import ARCHITECTURE
 
 __all__ = ["house", "make_house"]
 
@@ -79,7 +80,7 @@ def test_disk_usage_by_type(house):
 
 def test_a_login_is_tried_at_its_registry(house, monkeypatch):
     tried = []
-    monkeypatch.setattr(registry, "login", lambda *words, **_: tried.append(words))
+    monkeypatch.setattr(registry, "login", lambda server, who: tried.append((server, who.username, who.password)))
     for body in (
         {"username": "jill", "password": "x", "serveraddress": "r.test"},
         {"identitytoken": "t", "serveraddress": "r.test"},
@@ -92,6 +93,26 @@ def test_an_image_comes_from_a_registry_or_an_archive(house):
     answer = house.http.post("/images/create?repo=x")
     assert (answer.status_code, answer.json["message"]) == (400, "fromImage or fromSrc is needed")
     assert house.http.post("/images/create?fromSrc=http://x.test/y.tar").status_code == 501
+
+
+ELSEWHERE = "%7B%22os%22%3A%22linux%22%2C%22architecture%22%3A%22s390x%22%7D"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"/images/busybox/json?platform={ELSEWHERE}"),
+        ("GET", f"/images/busybox/history?platform={ELSEWHERE}"),
+        ("GET", f"/images/busybox/get?platform={ELSEWHERE}"),
+        ("GET", f"/images/get?names=busybox&platform={ELSEWHERE}"),
+        ("POST", f"/images/busybox/push?tag=latest&platform={ELSEWHERE}"),
+        ("DELETE", f"/images/busybox?platforms={ELSEWHERE}"),
+    ],
+)
+def test_a_platform_that_is_not_ours_is_refused(house, method, path):
+    assert house.http.open(path, method=method).status_code == 501
+    ours = ELSEWHERE.replace("s390x", ARCHITECTURE)
+    assert house.http.get(f"/images/busybox/json?platform={ours}").status_code == 200
 
 
 def test_the_table_can_be_asked_for(make_house):

@@ -14,10 +14,6 @@ from translators.options.row import Case, Fate, Option
 UNTOLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "container.attach.websocket": ("detachKeys", "logs", "stream", "stdin", "stdout", "stderr"),
     "container.commit": ("container", "repo", "tag", "comment", "author", "pause", "changes"),
-    "image.push": ("tag", "platform", "X-Registry-Auth"),
-    "image.search": ("term", "limit", "filters"),
-    "image.save": ("platform",),
-    "image.save.many": ("names", "platform"),
     "image.build": (
         "dockerfile", "t", "extrahosts", "remote", "q", "nocache", "cachefrom", "pull", "rm", "forcerm", "memory",
         "memswap", "cpushares", "cpusetcpus", "cpuperiod", "cpuquota", "buildargs", "shmsize", "squash", "labels",
@@ -26,7 +22,6 @@ UNTOLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
     ),
     "build.prune": ("keep-storage", "reserved-space", "max-used-space", "min-free-space", "all", "filters"),
     "build.cancel": ("id",),
-    "distribution.inspect": ("X-Registry-Auth",),
     "network.list": ("filters",),
     "network.inspect": ("verbose", "scope"),
     "network.create": (),
