@@ -48,6 +48,7 @@ def make_app(napi: Napi) -> Flask:
         return reply({"config": config, "healthy": True, "services": {"moray": "online"}, "status": "OK"})
 
     _tag_routes(app, napi)
+    _aggregation_routes(app)
     _network_routes(app, napi)
     _pool_routes(app, napi)
     _nic_routes(app, napi)
@@ -68,6 +69,22 @@ def check_version(document: dict[str, Any]) -> None:
     etag = f"{zlib.crc32(encode(document)):08X}"
     if wanted is not None and wanted.strip('"') not in ("*", etag):
         raise RestError(412, "PreconditionFailed", f"if-match '{wanted}' didn't match etag '{etag}'")
+
+
+def _aggregation_routes(app: Flask) -> None:
+    """Bundles of nodes' nics; the nodes of this data center have one nic, or share the machine's."""
+
+    @app.get("/aggregations")
+    def list_aggregations() -> Response:
+        return reply([])
+
+    @app.post("/aggregations")
+    def create_aggregation() -> Response:
+        raise RestError(501, "NotImplemented", "the nodes of this data center have no nics to bundle")
+
+    @app.route("/aggregations/<aggregation>", methods=["GET", "PUT", "DELETE"])
+    def one_aggregation(aggregation: str) -> Response:
+        raise not_found(f"aggregation {aggregation} not found")
 
 
 def _tag_routes(app: Flask, napi: Napi) -> None:

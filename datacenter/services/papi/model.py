@@ -60,8 +60,9 @@ class Papi:
         frozen = [field for field in changed if field in schema.IMMUTABLE and not force]
         if frozen:
             errors = [{"field": field, "code": "Invalid", "message": "is immutable"} for field in frozen]
-            raise RestError(409, "InvalidArgument", "Immutable update", errors)
-        return self._packages.put(package["uuid"], schema.validate({**package, **changes, "uuid": package["uuid"]}))
+            raise RestError(409, "InvalidArgument", "Attempt to update immutables", errors)
+        changed_package = {**package, **changes, "uuid": package["uuid"]}
+        return self._packages.put(package["uuid"], schema.validate(changed_package, "Updated package is invalid"))
 
     def delete(self, package_uuid: str) -> None:
         self._packages.delete(package_uuid)

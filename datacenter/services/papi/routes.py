@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -66,14 +67,15 @@ def _headers(response: Response) -> Response:
 
 def _page(papi: Papi) -> tuple[list[Package], int]:
     bag = params()
+    bag |= {key: values for key, values in request.args.lists() if len(values) > 1}
     terms = {key: value for key, value in bag.items() if key not in _CONTROL}
     found = papi.search(terms, str(bag.get("filter", "")))
     count = len(found)
-    sort = bag.get("sort", "uuid" if "order" in bag else None)
+    sort = bag.get("sort")
     if sort is not None:
         descending = str(bag.get("order", "ASC")).upper() == "DESC"
         found.sort(key=lambda package: _rank(package.get(str(sort))), reverse=descending)
-    offset, limit = _number(bag, "offset", 0), min(_number(bag, "limit", MAX_LIMIT), MAX_LIMIT)
+    offset, limit = _number(bag, "offset", 0), min(_number(bag, "limit", 0) or MAX_LIMIT, MAX_LIMIT)
     return found[offset : offset + limit], count
 
 
@@ -92,6 +94,9 @@ def _number(bag: dict[str, Any], field: str, default: int) -> int:
 
 
 def _attributes(bag: dict[str, Any]) -> dict[str, Any]:
+    if truthy(bag.get("skip_validation")):
+        error = {"field": "skip_validation", "code": "Invalid", "message": "every package here is a valid one"}
+        raise RestError(409, "InvalidArgument", "skip_validation is not supported", [error])
     return {field: schema.read(field, value) for field, value in bag.items() if field not in _CONTROL}
 
 
@@ -104,7 +109,14 @@ def _find(papi: Papi, uuid: str) -> Package:
 
 def _visible(papi: Papi, uuid: str) -> Package:
     package = _find(papi, uuid)
-    owner = request.args.get("owner_uuids")
-    if owner is not None and owner not in package.get("owner_uuids", [owner]):
+    text = request.args.get("owner_uuids")
+    if text is None or "owner_uuids" not in package:
+        return package
+    try:
+        asked = json.loads(text)
+    except ValueError:
+        asked = text
+    owners = asked if isinstance(asked, list) else [text]
+    if not any(owner in package["owner_uuids"] for owner in owners):
         raise not_found(f"Package {uuid} does not exist")
     return package

@@ -142,7 +142,7 @@ IMMUTABLE = frozenset(
 """Attributes that VMs were made by; changing them needs ``force=true``."""
 
 
-def validate(package: dict[str, Any]) -> dict[str, Any]:
+def validate(package: dict[str, Any], told: str = "Package is invalid") -> dict[str, Any]:
     """Check a whole package and return it in the written order. Raises 409 InvalidArgument."""
     missing = [
         {"field": field, "code": "Missing", "message": "is missing"} for field in REQUIRED if package.get(field) is None
@@ -157,7 +157,7 @@ def validate(package: dict[str, Any]) -> dict[str, Any]:
         text = "must be greater or equal to max_physical_memory"
         invalid.append({"field": "max_swap", "code": "Invalid", "message": text})
     if missing or invalid:
-        raise RestError(409, "InvalidArgument", "Package is invalid", missing + invalid)
+        raise RestError(409, "InvalidArgument", told, missing + invalid)
     return {field: package[field] for field in ATTRIBUTES if package.get(field) is not None}
 
 

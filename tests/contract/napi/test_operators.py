@@ -192,3 +192,10 @@ def test_fabrics_are_listed_by_field_and_page(http, fabric_network, errors):
     ]
     assert errors(http.get(f"{BASE}?colour=red"))[0][1] == "UnknownParameters"
     assert errors(http.get(f"{BASE}?limit=0")) == [("limit", "InvalidParameter")]
+
+
+def test_nodes_have_nothing_to_bundle(http):
+    assert http.get("/aggregations").json == []
+    assert refusal(http.post("/aggregations", json={"macs": []}))[:2] == (501, "NotImplemented")
+    for answer in (http.get("/aggregations/x-aggr0"), http.delete("/aggregations/x-aggr0")):
+        assert refusal(answer)[:2] == (404, "ResourceNotFound")

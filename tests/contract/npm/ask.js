@@ -7,7 +7,7 @@ const made = {};
 
 function answer(error, result) {
     const told = error && {code: error.restCode || error.code, status: error.statusCode, message: error.message};
-    const isResponse = result && result.statusCode !== undefined;
+    const isResponse = result && (result.statusCode !== undefined || typeof result.on === 'function');
     const shown = result === undefined || isResponse ? null : result;
     process.stdout.write(JSON.stringify({error: told || null, result: shown}) + '\n');
 }

@@ -51,7 +51,7 @@ class ClientError(Exception):
 
 
 class SdcClients:
-    """``clients.VMAPI.listVms({...})``: the method of that name of the real client of that name."""
+    """``clients.VMAPI.listVms({...})``: the method of that name of the real client of that name, ``del_`` for ``del``."""
 
     def __init__(self, doors: SimpleNamespace, modules: Path) -> None:
         self._doors = doors
@@ -77,7 +77,7 @@ class _Service:
         self._clients, self._name = clients, name
 
     def __getattr__(self, method: str) -> Any:
-        return lambda *args: self._clients.ask(self._name, method, args)
+        return lambda *args: self._clients.ask(self._name, method.rstrip("_"), args)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 
 import pytest
 
@@ -113,6 +114,7 @@ MINE = f"(|(owner_uuids={OWNER})(!(owner_uuids=*)))"
         ({"filter": f"(&(active=true)(uuid={UUID}){MINE})"}, 1),
         ({"filter": f"(&(active=true)(|(name={UUID[:8]})(uuid={UUID[:8]}-*)))"}, 1),
         ({"name": '["sample-1G","sample-2G","nope"]'}, 2),
+        ({"name": ["sample-1G", "sample-2*", "nope"]}, 3),
         ({"name": "sdc_volume_nfs*"}, 11),
         ({"max_physical_memory": "1024", "name": "sample-*"}, 1),
         ({"owner_uuids": "*"}, 0),
@@ -133,6 +135,10 @@ def test_a_search_is_sorted_and_cut(http):
     assert found.headers["x-resource-count"] == "10"
     counted = http.head("/packages", query_string=query)
     assert (counted.data, counted.headers["x-resource-count"]) == (b"", "10")
+    unsorted = [package["name"] for package in http.get("/packages?name=sample-*").json]
+    assert [package["name"] for package in http.get("/packages?name=sample-*&order=DESC&limit=0").json] == unsorted
+    by_name = http.get("/packages?name=sample-*&sort=name&order=upwards").json
+    assert [package["name"] for package in by_name] == sorted(unsorted)
 
 
 @pytest.mark.parametrize("query", [{"filter": "(name=x"}, {"limit": "many"}, {"name": "[1,"}])
@@ -145,7 +151,13 @@ def test_what_vms_were_sized_by_changes_by_force_only(http):
     http.post("/packages", json=ASKED)
     refused = http.put(f"/packages/{UUID}", json={"quota": 51200})
     assert (refused.status_code, refused.json["errors"][0]["field"]) == (409, "quota")
+    assert refused.json["message"] == "Attempt to update immutables"
+    both = http.put(f"/packages/{UUID}", json={"quota": 51200, "name": "other", "group": "g"}).json
+    assert [error["field"] for error in both["errors"]] == ["name", "quota"]
+    assert "group" not in http.get(f"/packages/{UUID}").json or http.get(f"/packages/{UUID}").json["group"] != "g"
     assert http.put(f"/packages/{UUID}", json={"quota": 51200, "force": True}).json["quota"] == 51200
+    invalid = http.put(f"/packages/{UUID}", json={"max_swap": 1, "force": True})
+    assert (invalid.status_code, invalid.json["message"]) == (409, "Updated package is invalid")
     assert http.put(f"/packages/{UUID}", json={"active": False, "quota": 51200}).json["active"] is False
 
 
@@ -162,6 +174,15 @@ def test_a_package_of_others_is_hidden_from_an_owner(http):
     http.post("/packages", json={**ASKED, "owner_uuids": [OWNER]})
     assert http.get(f"/packages/{UUID}?owner_uuids={OWNER}").status_code == 200
     assert http.get(f"/packages/{UUID}?owner_uuids={ABSENT}").status_code == 404
+    several = json.dumps([ABSENT, OWNER])
+    assert http.get(f"/packages/{UUID}", query_string={"owner_uuids": several}).status_code == 200
+    assert http.get(f"/packages/{UUID}", query_string={"owner_uuids": json.dumps([ABSENT])}).status_code == 404
+    assert http.get(f"/packages/{UUID}", query_string={"owner_uuids": "5"}).status_code == 404
+
+
+def test_every_package_is_a_valid_one(http):
+    refused = http.post("/packages", json={"name": "x", "skip_validation": True})
+    assert (refused.status_code, refused.json["errors"][0]["field"]) == (409, "skip_validation")
 
 
 def test_ping(http):
