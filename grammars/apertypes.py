@@ -16,6 +16,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 WELL_KNOWN: Mapping[str, str] = {
+    "datacenter": "string",
     "date": "date",
     "day": "day",
     "ip": "ip",

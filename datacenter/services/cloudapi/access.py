@@ -93,7 +93,8 @@ class Access:
             action=actions.action(key, asked if isinstance(asked, str) else None),
             path=path,
             tags=frozenset(self.tags.get(account["uuid"], resource)),
-            context=authorization.context(request.headers.get("User-Agent"), request.method, request.remote_addr, vm),
+            context={"datacenter": self._dc.settings.name}
+            | authorization.context(request.headers.get("User-Agent"), request.method, request.remote_addr, vm),
         )
 
 

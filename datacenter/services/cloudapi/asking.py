@@ -7,10 +7,12 @@ from typing import Any
 from flask import request
 
 from datacenter.restify import RestError, body, params
+from datacenter.services.cloudapi import presigned
 
 
 def asked() -> dict[str, Any]:
-    """Query and body, without what the path names. Raises 400 InvalidContent."""
+    """Query and body, without what the path names and what signs a URL. Raises 400 InvalidContent."""
     if not isinstance(body(), dict):
         raise RestError(400, "InvalidContent", "body must be a JSON object")
-    return {name: value for name, value in params().items() if name not in (request.view_args or {})}
+    others = {*(request.view_args or {}), *(presigned.FIELDS if presigned.is_signed(request.args) else ())}
+    return {name: value for name, value in params().items() if name not in others}

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from flask import g, request
 
 from datacenter.restify import RestError
-from datacenter.services.cloudapi import signature
+from datacenter.services.cloudapi import presigned, signature
 from datacenter.services.cloudapi.authorization import Caller
 
 if TYPE_CHECKING:
@@ -29,24 +29,34 @@ def authenticate(mahi: Mahi) -> Caller:
 
     Raises 400 InvalidHeader, 401 InvalidCredentials, and 403 NotAuthorized for accounts that are disabled.
     """
-    text = request.headers.get("Authorization")
-    if not text:
-        raise RestError(401, "InvalidCredentials", "The request was not signed")
-    credentials = signature.parse(text)
-    _check_date(credentials)
+    credentials, texts = _signed()
     account = mahi.account(credentials.login)
     caller = Caller(account) if account else None
     if account and credentials.user is not None:
         user = mahi.users.find(account["uuid"], credentials.user)
         caller = Caller(account, user) if user else None
     pem = _key((caller.user or caller.account) if caller else {}, credentials.key)
-    texts = (signature.signing_text(credentials, request.headers.get, request.method, path) for path in _targets())
     if caller is None or pem is None or not any(signature.verify(pem, credentials, text) for text in texts):
         raise RestError(401, "InvalidCredentials", "The signature does not match a key of the account")
     g.key_id = credentials.key_id
     if caller.account.get("disabled"):
         raise RestError(403, "NotAuthorized", f"account {caller.account['login']} is disabled")
     return caller
+
+
+def _signed() -> tuple[signature.Credentials, Iterator[bytes]]:
+    """What the request claims, by header or query, and the bytes that may have been signed."""
+    header, method = request.headers.get("Authorization"), request.method
+    if header:
+        credentials = signature.parse(header)
+        _check_date(credentials)
+        targets = (path + query for path, query in _targets())
+        return credentials, (signature.signing_text(credentials, request.headers.get, method, path) for path in targets)
+    if not presigned.is_signed(request.args):
+        raise RestError(401, "InvalidCredentials", "The request was not signed")
+    query = request.args.to_dict()
+    paths = (path for path, _ in _targets())
+    return presigned.read(query, method), (presigned.text(query, method, request.host, path) for path in paths)
 
 
 def _key(holder: Any, name: str) -> str | None:
@@ -69,8 +79,8 @@ def _check_date(credentials: signature.Credentials) -> None:
         raise signature.invalid_header(f"clock skew of {skew:.0f}s was greater than {CLOCK_SKEW}s")
 
 
-def _targets() -> Iterator[str]:
-    """The request's path and query as the client may have sent them."""
+def _targets() -> Iterator[tuple[str, str]]:
+    """The request's path as the client may have sent it, and its query."""
     query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
     for path in dict.fromkeys(quote(request.path, safe=safe) for safe in _UNQUOTED):
-        yield path + query
+        yield path, query

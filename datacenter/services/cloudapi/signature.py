@@ -66,18 +66,24 @@ def parse(text: str) -> Credentials:
     old = rest[at:].strip()
     if bool(given.get("signature")) == bool(old):
         raise invalid_header("bad param format")
-    key_id = _KEY_ID.fullmatch(given.get("keyid", ""))
-    if key_id is None:
-        raise invalid_header("keyId was not /:account/keys/:key")
     names = given.get("headers", "date").lower().split()
+    claimed = claim(given.get("keyid", ""), given.get("algorithm", ""), old or given["signature"])
+    return msgspec.structs.replace(claimed, headers=None if old else tuple(names))
+
+
+def claim(key_id: str, algorithm: str, base64_signature: str) -> Credentials:
+    """What a key's name, an algorithm and a signature claim together. Raises 400 InvalidHeader."""
+    parts = _KEY_ID.fullmatch(key_id)
+    if parts is None:
+        raise invalid_header("keyId was not /:account/keys/:key")
     return Credentials(
-        key_id=key_id[0],
-        login=key_id[1],
-        user=key_id[2],
-        key=key_id[3],
-        algorithm=_algorithm(given.get("algorithm", "")),
-        headers=None if old else tuple(names),
-        signature=_decode(old or given["signature"]),
+        key_id=key_id,
+        login=parts[1],
+        user=parts[2],
+        key=parts[3],
+        algorithm=_algorithm(algorithm),
+        headers=(),
+        signature=_decode(base64_signature),
     )
 
 

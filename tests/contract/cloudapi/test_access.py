@@ -83,6 +83,7 @@ def test_rules_that_name_resources_need_no_tag(alice, allow):
         ("CAN listmachines * IF sourceip = 127.0.0.0/8", True),
         ("CAN listmachines * IF sourceip = 10.0.0.0/8", False),
         ("CAN listmachines * IF method = get AND date > 2020-01-01", True),
+        ("CAN listmachines * IF datacenter = emb", True),
         ("CAN listmachines * IF user-agent like /^curl/", False),
         ("CAN listmachines * IF tag_role::string = www", False),
         ("CAN NOT listmachines *", False),
