@@ -99,19 +99,25 @@ class Lifecycle:
             self._start(zone)
         except (TaskError, OSError) as error:
             failure = error if isinstance(error, TaskError) else TaskError("InternalError", str(error))
-            self._early.pop(zone.uuid, None)
-            status = EXIT_STATUS.get(failure.rest_code, START_FAILED)
-            zone.change_life(
-                state="stopped", waiting=False, pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso()
-            )
-            zone.tell_not_started()
-            self._clear_later(zone)
+            self._give_up(zone, EXIT_STATUS.get(failure.rest_code, START_FAILED))
             failure.details["vm"] = node_fields(zone)
-            self._report(zone, node_fields(zone))
             raise failure from error
+        except BaseException:  # a defect of ours: it must not keep the zone from being started again, or removed
+            self._give_up(zone, START_FAILED)
+            raise
         finally:
             zone.before_start.clear()
             zone.not_started.clear()
+
+    def _give_up(self, zone: Zone, status: int) -> None:
+        """Note that a zone could not be started, and clear away what was made for it."""
+        self._early.pop(zone.uuid, None)
+        zone.change_life(
+            state="stopped", waiting=False, pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso()
+        )
+        zone.tell_not_started()
+        self._clear_later(zone)
+        self._report(zone, node_fields(zone))
 
     def hurry(self) -> None:
         """Take the kernel's wait before a new container's first cgroup move out of its way: a third of a boot."""
