@@ -72,7 +72,7 @@ class Points:
         if self._kill.is_due(point):
             kill(self._kill.victim(child), self._kill.signal())
         if self._fail.is_due(point):
-            raise OSError(5, "failed for a test", point)
+            raise RuntimeError(f"failed for a test: {point}")
 
     def _trace(self, point: str) -> None:
         try:
