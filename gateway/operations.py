@@ -39,6 +39,10 @@ class Operation:
         return self.name.split(".", 1)[0]
 
 
+NO_BUILDKIT = (
+    "BuildKit is not available here: set DOCKER_BUILDKIT=0 to build with the classic builder, "
+    "or use a buildx builder with the docker-container driver"
+)
 _SWARM = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node '
     "to swarm and try again."
@@ -133,8 +137,8 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("image.build", "/build", provisions=True),
     _post("build.prune", "/build/prune", since=ApiVersion(1, 31)),
     _post("build.cancel", "/build/cancel", since=ApiVersion(1, 39)),
-    _post("build.session", "/session"),
-    _post("build.grpc", "/grpc"),
+    _post("build.session", "/session", refusal=NO_BUILDKIT),
+    _post("build.grpc", "/grpc", refusal=NO_BUILDKIT),
     _read("distribution.inspect", "/distribution/{name}/json", since=ApiVersion(1, 30)),
     # networks
     _read("network.list", "/networks"),

@@ -47,7 +47,7 @@ class Packages(Middleware):
     """
 
     name = "packages"
-    runs_on = ("container.create", "container.update")
+    runs_on = ("container.create", "container.update", "image.build")
     Options = PackageOptions
     options: PackageOptions
 

@@ -26,7 +26,7 @@ class Placement(Middleware):
     """
 
     name = "placement"
-    runs_on = ("container.create",)
+    runs_on = ("container.create", "image.build")
 
     def before(self, call: Call) -> None:
         body = call.body

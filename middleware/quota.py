@@ -43,7 +43,7 @@ class Quota(Middleware):
     """
 
     name = "quota"
-    runs_on = ("container.create", "container.update")
+    runs_on = ("container.create", "container.update", "image.build")
     Options = QuotaOptions
     options: QuotaOptions
 

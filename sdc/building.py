@@ -5,7 +5,9 @@ The node tells what it does and asks for what only the gateway can do; an answer
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 import msgspec
@@ -30,6 +32,12 @@ class BuildChannel:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave, also while another greenlet waits for an event: it meets the end."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
 
     def events(self) -> Iterator[Event]:

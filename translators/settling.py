@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gateway.errors import DockerError
 from gateway.operations import by_name
 from gateway.settings import TritonSettings
 from gateway.state import State
-from gateway.state.undertakings import CREATE, ENDING, EXEC, LAYER, REMOVE, Undertaking
+from gateway.state.undertakings import BUILD, CREATE, ENDING, EXEC, LAYER, REMOVE, Undertaking
 from gateway.versions import CEILING
 from sdc import DataCenterClients
 from sdc.errors import SdcError
@@ -55,6 +56,7 @@ class Settler:
             EXEC: _settle_exec,
             ENDING: _settle_ending,
             LAYER: _settle_layer,
+            BUILD: _settle_build,
         }
 
     def start(self) -> None:
@@ -114,6 +116,11 @@ def _settle_vm(call: Call, one: Undertaking) -> bool:
         return False
     call.state.reservations.release(one.subject)
     return one.kind == CREATE or (_is_ripe(one) and not _has_jobs(call, one.subject))
+
+
+def _settle_build(call: Call, one: Undertaking) -> bool:
+    """Have the container of a build destroyed that nobody carries on; its steps stay, for the next build's cache."""
+    return _settle_vm(call, replace(one, unwanted=True))
 
 
 def _vm(call: Call, vm_uuid: str) -> Vm | None:

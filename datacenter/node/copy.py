@@ -71,7 +71,18 @@ def docker_changes(node: Node, params: Params) -> Result:
 
 def write_layer(node: Node, zone: Zone, file: BinaryIO) -> Result:
     """Write what a zone changed in its image to a file, as a layer: its ``digest`` and ``size``. Raises TaskError."""
-    return _read(_start({**_changed_in(node, zone), "layer": True}, file.fileno())[1])
+    return _ask({**_changed_in(node, zone), "layer": True}, file)
+
+
+def gather(root: Path, file: BinaryIO, **job: Any) -> Result:
+    """Write the archive of what a COPY or ADD names in a tree (see ``files.gather``). Raises TaskError."""
+    return _ask({**job, "root": str(root)}, file)
+
+
+def place(root: Path, dest: str, file: BinaryIO | None, **how: Any) -> None:
+    """Put an archive, if there is one, into a folder of a tree (see ``files.place``). Raises TaskError."""
+    how = {"rename": False, "mode": None, "owner": None, **how}
+    _ask({**how, "root": str(root), "dest": dest, "archive": file is not None}, file)
 
 
 def _changed_in(node: Node, zone: Zone) -> dict[str, Any]:
@@ -133,8 +144,8 @@ def _owner(zone: Zone) -> tuple[int, int] | None:
     return user.uid, user.gid
 
 
-def _ask(job: dict[str, Any]) -> Result:
-    return _read(_start(job)[1])
+def _ask(job: dict[str, Any], file: BinaryIO | None = None) -> Result:
+    return _read(_start(job, None if file is None else file.fileno())[1])
 
 
 def _start(job: dict[str, Any], third: int | None = None) -> tuple[spawn.Process, int]:

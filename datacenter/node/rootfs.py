@@ -41,10 +41,19 @@ def mount_root(zone: Zone, home: Home, layers: list[str]) -> None:
     if zone.rootfs.is_mount():
         return
     options = f"index=off,lowerdir={':'.join(layers)},upperdir={zone.upper},workdir={zone.folder / 'work'}"
+    _mount(zone.rootfs, home, options)
+
+
+def mount_image(target: Path, home: Home, layers: list[str]) -> None:
+    """Mount at least two layers to be read, top first. Raises OSError."""
+    _mount(target, home, f"lowerdir={':'.join(layers)}", syscalls.MS_RDONLY)
+
+
+def _mount(target: Path, home: Home, options: str, flags: int = 0) -> None:
     before = os.getcwd()  # noqa: PTH109 - paired with chdir
     os.chdir(home.layers)
     try:
-        syscalls.mount("overlay", zone.rootfs, "overlay", 0, options)
+        syscalls.mount("overlay", target, "overlay", flags, options)
     finally:
         os.chdir(before)
 

@@ -30,6 +30,7 @@ CAPABILITIES = (
     "nic-hotplug",
     "commit",
     "security-profiles",
+    "build",
 )
 """What every embedded node can do; limits that depend on its kernel, and what its operator allows, come on top."""
 ADMIN_IP = "127.0.0.1"

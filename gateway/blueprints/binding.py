@@ -5,7 +5,7 @@ The only place where Flask's request is read and a Reply is turned into a respon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -56,11 +56,18 @@ class Resource:
         self._rules: list[tuple[Operation, Callable[..., Response]]] = []
 
     def handles(
-        self, name: str, *, model: Any = None, upload: bool = False, abandons: bool = False
+        self,
+        name: str,
+        *,
+        model: Any = None,
+        upload: bool = False,
+        abandons: bool = False,
+        described: Callable[[Mapping[str, list[str]]], Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Make a function the handler of an operation.
 
-        ``model`` is the type of its JSON body; ``upload`` leaves the body unread, as ``call.upload``. With
+        ``model`` is the type of its JSON body; ``upload`` leaves the body unread, as ``call.upload``, and ``described``
+        makes ``call.body`` of the query then. With
         ``abandons`` the handler is ended when the client leaves, also before a reply has begun; others finish
         what they do.
         """
@@ -69,7 +76,7 @@ class Resource:
         def bind(handler: Handler) -> Handler:
             def view(**target: str) -> Response:
                 with watching(request.environ) if abandons else nullcontext():
-                    return _serve(operation, handler, target, model=model, upload=upload)
+                    return _serve(operation, handler, target, model=model, upload=upload, described=described)
 
             self._rules.append((operation, view))
             self.handled.append(name)
@@ -95,7 +102,15 @@ class Resource:
             app.register_blueprint(blueprint)
 
 
-def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, model: Any, upload: bool) -> Response:
+def _serve(
+    operation: Operation,
+    handler: Handler,
+    target: dict[str, str],
+    *,
+    model: Any,
+    upload: bool,
+    described: Callable[[Mapping[str, list[str]]], Any] | None,
+) -> Response:
     house: House = current_app.extensions["house"]
     version = negotiate(target.pop("api_version", None))
     if version < operation.since:
@@ -117,6 +132,7 @@ def _serve(operation: Operation, handler: Handler, target: dict[str, str], *, mo
     )
     if upload:
         call.upload = cast("BinaryIO", Upload(request.stream))
+        call.unread = None if described is None else partial(described, call.query)
     elif request.method in {"POST", "PUT"}:
         call.unread = partial(_body, model)
     reply = house.pipeline.run(call, lambda: handler(call) or Reply(status=204))

@@ -7,7 +7,21 @@ from typing import BinaryIO, cast
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply, StreamReply
 from gateway.errors import InvalidParameter, NotImplementedHere
-from translators.images import importing, listing, load, naming, prune, pull, push, registries, removal, save, view
+from translators.images import (
+    build,
+    importing,
+    listing,
+    load,
+    naming,
+    prune,
+    pull,
+    push,
+    registries,
+    removal,
+    save,
+    view,
+)
+from translators.images.build_options import build_container
 from translators.images.lookup import find_image, line_of
 from translators.platforms import check_platforms
 
@@ -105,7 +119,17 @@ def image_prune(call: Call) -> Reply:
     return Reply(body=prune.prune(call))
 
 
+@images.handles("image.build", upload=True, abandons=True, described=build_container)
+def image_build(call: Call) -> Reply:
+    return StreamReply(items=build.build(call, cast("BinaryIO", call.upload)), end=CRLF)
+
+
+@images.handles("build.cancel")
+def build_cancel(call: Call) -> None:
+    build.cancel(call, call.arg("id"))
+
+
 @images.handles("build.prune")
 def build_prune(_call: Call) -> Reply:
-    """Nothing is built in a data center, so nothing is kept of it."""
+    """The cache of builds is made of images, which have a prune of their own."""
     return Reply(body={"CachesDeleted": None, "SpaceReclaimed": 0})

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from gateway.state.database import Database
 from gateway.state.presence import Presence
 
-CREATE, REMOVE, EXEC, ENDING, LAYER = "create", "remove", "exec", "ending", "layer"
+CREATE, REMOVE, EXEC, ENDING, LAYER, BUILD = "create", "remove", "exec", "ending", "layer", "build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undertaking:
     """Something begun that its worker will not bring to an end.
 
-    ``subject`` is the uuid of a VM (create, remove) or of an image (layer), the id of an exec session, or the token
-    of announcements (ending).
+    ``subject`` is the uuid of a VM (create, remove, build) or of an image (layer), the id of an exec session, or the
+    token of announcements (ending).
     """
 
     kind: str

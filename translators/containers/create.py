@@ -26,7 +26,7 @@ from translators.containers.packages import size_warnings
 from translators.containers.payload import Parts, Payload, build_payload
 from translators.containers.ports import plan_ports
 from translators.containers.restart import RESTART_POLICIES, policy_warning, stored_policy
-from translators.containers.source import find_source
+from translators.containers.source import Source, find_source
 from translators.containers.validation import validate
 from translators.errors import explain, speaking_docker
 from translators.events.recorder import observe
@@ -40,15 +40,17 @@ DOING = "problem creating container"
 _NAME_TRIES = 5
 
 
-def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
+def create(call: Call, body: ContainerCreate, name: str = "", source: Source | None = None) -> dict[str, Any]:
     """Make a container that does not run yet; return Docker's ``{"Id", "Warnings"}``.
+
+    ``source`` is an image that no account has a name for; else the body names one of the account's.
 
     ``call.hints["package"]`` is the PAPI package it gets. When anything fails after something was made, what was
     made is taken back by ``call.undo``; a client that leaves while VMAPI is at it changes nothing.
 
     Docker: POST /containers/create   SDC: VMAPI POST /vms, FWAPI POST /rules
     """
-    payload, warnings, alias = plan(call, body, name)
+    payload, warnings, alias = plan(call, body, name, source)
     linked = plan_links(call, body.HostConfig.Links)
     payload = _prepare(call, payload)
     for tries_left in reversed(range(_NAME_TRIES)):
@@ -69,7 +71,7 @@ def create(call: Call, body: ContainerCreate, name: str = "") -> dict[str, Any]:
     return {"Id": payload["internal_metadata"]["docker:id"], "Warnings": warnings}
 
 
-def plan(call: Call, body: ContainerCreate, name: str) -> tuple[Payload, list[str], str]:
+def plan(call: Call, body: ContainerCreate, name: str, source: Source | None = None) -> tuple[Payload, list[str], str]:
     """Check a request and write its payload; return it, its warnings, and the name that was asked for.
 
     Nothing is made yet, and no member of the chain has seen the payload.
@@ -79,14 +81,14 @@ def plan(call: Call, body: ContainerCreate, name: str) -> tuple[Payload, list[st
     check_platform(call.arg("platform"))
     if not body.Image:
         raise InvalidParameter("no image was named: Image must not be empty")
-    payload, warnings = _decide(call, body)
+    payload, warnings = _decide(call, body, source)
     payload["alias"] = alias or random_name()
     return payload, warnings, alias
 
 
-def _decide(call: Call, body: ContainerCreate) -> tuple[Payload, list[str]]:
+def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[Payload, list[str]]:
     """Turn the request into a payload and its warnings; nothing is made yet."""
-    image, config = find_source(call, body.Image)
+    image, config = source or find_source(call, body.Image)
     with speaking_docker(DOING):
         offered = capabilities(call)
         nodes = catalogue(call)

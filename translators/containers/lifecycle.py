@@ -100,7 +100,7 @@ def kill(call: Call, ref: str) -> None:
     with ending(call, vm, ("kill", {"signal": str(number_of(signal))}, None)) as told:
         _kill(call, vm, signal, told)
         if signal == "SIGKILL":
-            _await_end(call, vm, KILL_PATIENCE)
+            await_end(call, vm, KILL_PATIENCE)
 
 
 def rename(call: Call, ref: str) -> None:
@@ -168,7 +168,7 @@ def _stop(call: Call, vm: Vm, seconds: int, signal: str, told: Ending) -> None:
     doing = "problem stopping container"
     if signal:
         _kill(call, vm, signal, told)
-        if _await_end(call, vm, seconds if seconds >= 0 else call.config.job_timeout):
+        if await_end(call, vm, seconds if seconds >= 0 else call.config.job_timeout):
             return
         seconds = 0
     _run(call, vm, "stop", doing, None if signal else told, timeout=seconds, idempotent=True)
@@ -183,7 +183,7 @@ def _kill(call: Call, vm: Vm, signal: str, told: Ending) -> None:
         raise explain(error, "problem sending signal to container") from error
 
 
-def _await_end(call: Call, vm: Vm, seconds: float) -> bool:
+def await_end(call: Call, vm: Vm, seconds: float) -> bool:
     """Wait until the container has ended; False when it has not after ``seconds``."""
     end = time.monotonic() + call.remaining(seconds)
     with feed_of(call.services.vmapi).watch(vm["uuid"]) as watch, speaking_docker("problem waiting for container"):

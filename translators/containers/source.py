@@ -12,10 +12,13 @@ from translators.containers.payload import Image
 from translators.errors import explain
 from translators.images import lookup
 
+Source = tuple[Image, dict[str, Any]]
+"""An image, and the ``config`` object of its configuration."""
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def find_source(call: Call, name: str) -> tuple[Image, dict[str, Any]]:
+def find_source(call: Call, name: str) -> Source:
     """Return an image and the ``config`` object of its configuration.
 
     Besides the account's docker images the uuid of a SmartOS image may be given. Raises NotFound in the words

@@ -60,7 +60,7 @@ def store_image(call: Call, config: bytes, layers: list[BroughtLayer], manifest:
         for number, layer in enumerate(layers):
             origin = uuids[number - 1] if number else None
             with call.state.undertakings.under_way(LAYER, uuids[number], call.owner.uuid):
-                _store_layer(call, uuids[number], origin, layer, document)
+                store_layer(call, uuids[number], origin, layer, document)
     manifest = manifest or _manifest(config, digest, layers)
     record = ImageRecord(
         owner_uuid=call.owner.uuid,
@@ -91,7 +91,8 @@ def _manifest(config: bytes, config_digest: str, layers: list[BroughtLayer]) -> 
     )
 
 
-def _store_layer(call: Call, uuid: str, origin: str | None, layer: BroughtLayer, document: dict[str, Any]) -> None:
+def store_layer(call: Call, uuid: str, origin: str | None, layer: BroughtLayer, document: dict[str, Any]) -> None:
+    """Upload a layer that IMGAPI does not have; one whose upload fails is deleted."""
     imgapi = call.services.imgapi
     try:
         if imgapi.get_image(uuid)["state"] == "active":

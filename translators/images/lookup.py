@@ -24,7 +24,7 @@ def find_image(call: Call, name: str) -> ImageRecord:
     everybody's back) is forgotten here, names and all. Raises NotFound with the words that make the CLI pull.
     """
     record = _by_reference(call, name) or _by_id(call, name)
-    if record is None or not _still_there(call, record):
+    if record is None or not still_there(call, record):
         raise NotFound(f"No such image: {_spoken(name)}")
     return record
 
@@ -71,7 +71,8 @@ def line_of(call: Call, record: ImageRecord) -> Iterator[ImageRecord]:
         found = call.state.images.get(found.owner_uuid, found.parent)
 
 
-def _still_there(call: Call, record: ImageRecord) -> bool:
+def still_there(call: Call, record: ImageRecord) -> bool:
+    """Whether IMGAPI has an image's top layer; an image that has lost it is forgotten here."""
     now = time.monotonic()
     if _seen.get(record.image_uuid, -_TRUSTED_SECONDS) > now - _TRUSTED_SECONDS:
         return True

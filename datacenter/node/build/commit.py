@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from datacenter.clock import iso
@@ -34,7 +33,8 @@ def commit(node: Node, zone: Zone, payload: Json, channel: Channel) -> None:
     except DockerfileError as error:
         raise BuildError(error.message) from error
     store = LayerStore(node.home.settings.url("imgapi"))
-    with _still(node, zone, wanted=bool(payload.get("pause"))), taken_layer(node, zone) as (layer, file):
+    still = node.lifecycle.still(zone) if payload.get("pause") else nullcontext()
+    with zone.lock, still, taken_layer(node, zone) as (layer, file):
         step = Step(
             config=config,
             command=list(given.get("Cmd") or []),
@@ -54,17 +54,3 @@ def commit(node: Node, zone: Zone, payload: Json, channel: Channel) -> None:
             store.drop(model["image_uuid"])
         raise
     channel.ask("commit_finished", finalImageDigest=model["config_digest"])
-
-
-@contextmanager
-def _still(node: Node, zone: Zone, *, wanted: bool) -> Iterator[None]:
-    """Hold a running container's processes for the block; one that stands still already stays so."""
-    with zone.lock:
-        if not wanted or not zone.running or zone.life.paused:
-            yield
-            return
-        node.lifecycle.pause(zone)
-        try:
-            yield
-        finally:
-            node.lifecycle.unpause(zone)

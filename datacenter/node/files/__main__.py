@@ -1,13 +1,14 @@
 """Do one job on a container's files, then end.
 
 Descriptor 1 takes one JSON object, what the job found or why it failed, and is then closed; descriptor 3 is a
-listener for the one client that reads or writes the archive, or the file that takes a layer.
+listener for the one client that reads or writes the archive, or the file that a layer or an archive is in.
 """
 
 from __future__ import annotations
 
 import bz2  # noqa: F401 - with lzma and zlib: tarfile imports them when it needs them, and then it is too late
 import errno
+import gzip  # noqa: F401 - as bz2
 import io
 import json
 import lzma
@@ -20,17 +21,22 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from datacenter.images.tree import UnsafePath
 from datacenter.node.files import lookup, view
 from datacenter.node.files.changes import changes
+from datacenter.node.files.gather import NoSourceError, gather
 from datacenter.node.files.layer import write_layer
 from datacenter.node.files.pack import pack
-from datacenter.node.files.unpack import unpack
+from datacenter.node.files.place import place
+from datacenter.node.files.unpack import RefusedError, unpack
 
 REPORT, LISTENER = 1, 3
-LAYER = LISTENER
+FILE = LISTENER
 CONNECT_WITHIN = 30.0
 IDLE = 120.0
 """Seconds after which a client that neither reads nor writes is given up."""
+
+_BAD_ARCHIVE = (tarfile.TarError, OverflowError, EOFError, zlib.error, lzma.LZMAError)
 
 Job = dict[str, Any]
 Failure = dict[str, dict[str, str]]
@@ -44,11 +50,11 @@ def main() -> None:
     job: Job = json.loads(sys.argv[1])
     try:
         found = _prepare(job)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, *_BAD_ARCHIVE) as error:
         _report(_refusal(error))
         return
     _report(found)
-    if "mode" in job and job["mode"] != "stat":
+    if job.get("mode") in ("read", "write"):
         _serve(job)
 
 
@@ -57,6 +63,12 @@ def _prepare(job: Job) -> dict[str, Any]:
     if "upper" in job:
         sys.setrecursionlimit(20_000)  # a path of 4096 bytes has up to 2048 folders
         return _of_upper(job, Path(job["upper"]), [Path(layer) for layer in job["layers"]])
+    if "sources" in job:
+        view.enter(Path(job["root"]), [], readonly=True)
+        with os.fdopen(FILE, "w+b", buffering=1 << 20) as file:
+            return gather(file, job)
+    if "dest" in job:
+        return _put(job)
     view.enter(Path(job["root"]), job["mounts"], readonly=job["readonly"])
     path = lookup.absolute(job["path"])
     if job["mode"] != "write":
@@ -70,9 +82,20 @@ def _prepare(job: Job) -> dict[str, Any]:
 def _of_upper(job: Job, upper: Path, layers: list[Path]) -> dict[str, Any]:
     """Read what a container changed: as a list, or as a layer."""
     if job.get("layer"):
-        with os.fdopen(LAYER, "wb", buffering=1 << 20) as file:
+        with os.fdopen(FILE, "wb", buffering=1 << 20) as file:
             return write_layer(file, upper, layers, job["ignored"])
     return {"changes": changes(upper, layers, job["ignored"])}
+
+
+def _put(job: Job) -> dict[str, Any]:
+    """Place an archive, if there is one."""
+    view.enter(Path(job["root"]), [], readonly=False)
+    if not job["archive"]:
+        place(None, job)
+        return {}
+    with os.fdopen(FILE, "rb", buffering=1 << 18) as file:
+        place(file, job)
+    return {}
 
 
 def _serve(job: Job) -> None:
@@ -110,7 +133,7 @@ def _receive(connection: socket.socket, job: Job) -> None:
         unpack(source, keep_kinds=job["keep_kinds"], owner=owner)
     except TimeoutError:
         return
-    except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, ValueError, *_BAD_ARCHIVE) as error:
         result = _failure(error)
     while source.read(1 << 20):
         pass
@@ -120,6 +143,10 @@ def _receive(connection: socket.socket, job: Job) -> None:
 
 def _refusal(error: Exception) -> Failure:
     """Why there is nothing to read from or to write to."""
+    if isinstance(error, NoSourceError):
+        return _named("NoSource", str(error))
+    if isinstance(error, (RefusedError, UnsafePath, *_BAD_ARCHIVE)):
+        return _named("ExtractionFailed", str(error))
     if isinstance(error, FileNotFoundError):
         return _named("FileNotFound", "no such file or directory")
     if isinstance(error, NotADirectoryError):

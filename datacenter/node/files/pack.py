@@ -48,6 +48,11 @@ class Packer:
         self._inodes: dict[tuple[int, int], str] = {}
 
     def run(self, path: str, name: str) -> None:
+        self.walk(path, name)
+        self.finish()
+
+    def walk(self, path: str, name: str) -> None:
+        """Add what is at ``path`` and below it."""
         pending = [(path, name)]
         while pending:
             path, name = pending.pop()
@@ -63,7 +68,6 @@ class Packer:
                     ]
             except (FileNotFoundError, NotADirectoryError):
                 continue  # gone since its folder was read
-        self.finish()
 
     def finish(self) -> None:
         """Write the archive's end, and hand over what was collected."""

@@ -26,22 +26,29 @@ class RefusedError(ValueError):
     """The archive asks for what may not be; the sentence is for the user."""
 
 
-def unpack(source: io.BufferedIOBase, *, keep_kinds: bool, owner: tuple[int, int] | None) -> None:
+def unpack(
+    source: io.BufferedIOBase, *, keep_kinds: bool, owner: tuple[int, int] | None, rename: str | None = None
+) -> None:
     """Unpack into the working directory, plain tar or compressed with gzip, bzip2 or xz.
 
     ``keep_kinds`` refuses to put a file in a folder's place and the other way round; ``owner`` is given to
-    everything instead of the archive's own. Raises RefusedError, tarfile.TarError, OSError and ValueError.
+    everything instead of the archive's own; ``rename`` is the name of all that comes.
+
+    Raises RefusedError, tarfile.TarError, OSError and ValueError.
     """
     with tarfile.open(
         fileobj=source, mode="r|*", bufsize=_BUFFER, tarinfo=StrictHeader, encoding="utf-8", errors="surrogateescape"
     ) as archive:
-        Unpacker(archive, keep_kinds=keep_kinds, owner=owner).run()
+        Unpacker(archive, keep_kinds=keep_kinds, owner=owner, rename=rename).run()
 
 
 class Unpacker:
     """Places each entry of an archive, later entries over earlier ones."""
 
-    def __init__(self, archive: tarfile.TarFile, *, keep_kinds: bool, owner: tuple[int, int] | None) -> None:
+    def __init__(
+        self, archive: tarfile.TarFile, *, keep_kinds: bool, owner: tuple[int, int] | None, rename: str | None
+    ) -> None:
+        self._rename = rename
         self._archive = archive
         self._keep_kinds = keep_kinds
         self._owner = owner
@@ -59,7 +66,7 @@ class Unpacker:
                 continue  # the container removed it
 
     def _place(self, entry: tarfile.TarInfo) -> None:
-        parts = parts_of(entry.name)
+        parts = parts_of(self._rename or entry.name)
         if not parts:
             return  # the folder itself: Docker leaves it as it is
         path = "/".join(parts)
