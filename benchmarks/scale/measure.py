@@ -40,13 +40,13 @@ class Bench:
         self._time("count an account's VMs (HEAD)", lambda: self._head(f"/vms?{self._owner()}&state=active"))
         self._time("count all VMs (HEAD)", lambda: self._head("/vms?state=active"))
         self._time("get a VM", lambda: self._get("vmapi", f"/vms/{self._vm()['uuid']}"))
-        self._record("a page of 1000 VMs, by marker", [seconds for _, seconds in self._pages()])
+        self._spend("a page of 1000 VMs, by marker", lambda: [seconds for _, seconds in self._pages()])
         self._time("nics of a VM", lambda: self._get("napi", f"/nics?belongs_to_uuid={self._vm()['uuid']}"))
         self._time("servers with capacity", lambda: self._get("cnapi", "/servers?extras=sysinfo,memory,capacity"))
         self._time("servers with everything", lambda: self._get("cnapi", "/servers?extras=all"), self._rounds // 5)
         self._time("allocate (dry run)", self._allocate)
         self._lives()
-        self._record(f"change until {LISTENERS} listeners know", list(self._fan_out()))
+        self._spend(f"change until {LISTENERS} listeners know", lambda: list(self._fan_out()))
         self._time("docker ps", lambda: self._get("docker", "/v1.41/containers/json"))
         self._time("docker ps -a", lambda: self._get("docker", "/v1.41/containers/json?all=1"))
         mine = [vm for vm in self._vms if vm["owner_uuid"] == self._owners[0]]
@@ -54,11 +54,18 @@ class Bench:
 
     def _time(self, name: str, act: Callable[[], object], rounds: int | None = None) -> None:
         act()
-        self._record(name, [_seconds(act) for _ in range(max(rounds or self._rounds, 1))])
+        self._spend(name, lambda: [_seconds(act) for _ in range(max(rounds or self._rounds, 1))])
 
-    def _record(self, name: str, seconds: list[float]) -> None:
+    def _spend(self, name: str, act: Callable[[], list[float]]) -> None:
+        """Record how long each round took, and what all of them cost the instance's processes."""
+        began = self._site.cpu_seconds()
+        seconds = act()
+        self._record(name, seconds, (self._site.cpu_seconds() - began) / len(seconds))
+
+    def _record(self, name: str, seconds: list[float], cpu: float | None = None) -> None:
         self.results[name] = seconds
-        print(f"{name:34} {row(seconds)}", flush=True)
+        cost = "" if cpu is None else f"   cpu {cpu * 1000:7.1f} ms"
+        print(f"{name:34} {row(seconds)}{cost}", flush=True)
 
     def _get(self, service: str, path: str) -> bytes:
         return self._site.exchange(service, "GET", path)[0]
@@ -116,6 +123,7 @@ class Bench:
     def _lives(self) -> None:
         """Create, start and destroy one VM after another, each waited for."""
         times: dict[str, list[float]] = {"create a VM": [], "start a VM": [], "destroy a VM": []}
+        began = self._site.cpu_seconds()
         for number in range(self._rounds):
             owner, marks = self._chance.choice(self._owners), [time.perf_counter()]
             vm_uuid = self._template.create(owner, f"life-{number}-{unique()}", autoboot=False)
@@ -126,8 +134,10 @@ class Bench:
             marks.append(time.perf_counter())
             for name, begin, end in zip(times, marks, marks[1:], strict=False):
                 times[name].append(end - begin)
+        cpu = (self._site.cpu_seconds() - began) / self._rounds
         for name, seconds in times.items():
             self._record(name, seconds)
+        self._record("create, start and destroy a VM", [sum(each) for each in zip(*times.values(), strict=True)], cpu)
 
     def _fan_out(self) -> Iterator[float]:
         """Seconds from a change of a VM until the last listener of the feed has heard of it."""

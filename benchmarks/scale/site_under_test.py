@@ -69,12 +69,19 @@ class Site:
 
     def memory(self) -> dict[str, int]:
         """Resident MiB of each process."""
+        return {name: sum(map(_resident, pids)) for name, pids in self._pids().items()}
+
+    def cpu_seconds(self) -> float:
+        """What all processes of the instance have run so far; that depends little on who else uses the machine."""
+        return sum(_cpu(pid) for pids in self._pids().values() for pid in pids)
+
+    def _pids(self) -> dict[str, list[str]]:
+        """Each process and its workers, by name."""
         found = {}
         for process in processes(self.instance):
             pid = process.pid()
             if pid is not None:
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-                found[process.name] = sum(_resident(each) for each in (str(pid), *children))
+                found[process.name] = [str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return found
 
     def _connection(self, service: str) -> http.client.HTTPConnection:
@@ -93,3 +100,8 @@ def _resident(pid: str) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) // 1024
     return 0
+
+
+def _cpu(pid: str) -> float:
+    """Seconds that the threads of a process have been on a CPU."""
+    return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9

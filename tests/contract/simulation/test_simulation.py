@@ -12,6 +12,7 @@ import pytest
 from gevent.subprocess import Popen, run
 
 from datacenter.center import DataCenter
+from datacenter.services.cnapi import servers
 from datacenter.services.serving import Server
 from datacenter.settings import SERVICES, DcSettings
 from datacenter.store import Store
@@ -145,6 +146,26 @@ def test_a_killed_process_comes_back_whole(simulated):
     assert simulated.dc.vmapi.vm(runs["uuid"]) == runs
     world.act(runs, "stop")
     assert world.vmapi.vm(runs["uuid"])["state"] == "stopped"
+
+
+def test_vms_of_a_dead_node_are_unknown_until_it_is_back(simulated, monkeypatch):
+    """With a shorter silence than the real one, so that the test need not wait for it; heartbeats come every 5 s."""
+    world, http = simulated.world, simulated.dc.cnapi.app.test_client()
+    vm = world.create(autoboot=True)
+    state = lambda: world.http.get(f"/vms/{vm['uuid']}").json["state"]  # noqa: E731
+    status = lambda: {server["status"] for server in http.get("/servers").json}  # noqa: E731
+    assert (state(), status()) == ("running", {"running"})
+    simulated.kill_nodes()
+    monkeypatch.setattr(servers, "SILENCE", 0.3)
+    simulated.until(lambda: status() == {"unknown"})
+    assert state() == "unknown"
+    assert world.vmapi.vm(vm["uuid"])["state"] == "running", "the record is as it was: only what is told of it changes"
+    refused = world.http.post("/vms", json=world.payload())
+    assert (refused.status_code, refused.json["code"]) == (409, "NoAllocatableServersError")
+    monkeypatch.undo()
+    simulated.start_nodes()
+    assert (state(), status()) == ("running", {"running"})
+    assert world.act(vm, "stop")["execution"] == "succeeded"
 
 
 def test_an_image_is_asked_for_once(simulated, monkeypatch):
