@@ -150,7 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("network.prune", "/networks/prune", since=ApiVersion(1, 25)),
     # volumes
     _read("volume.list", "/volumes"),
-    _post("volume.create", "/volumes/create"),
+    _post("volume.create", "/volumes/create", provisions=True),
     _read("volume.inspect", "/volumes/{name}"),
     Operation("volume.update", "PUT", "/volumes/{name}", refusal=_SWARM, status=503),
     _delete("volume.remove", "/volumes/{name}"),

@@ -21,7 +21,8 @@ from gateway.errors import (
 )
 from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 
-_NO_ROOM = {"NoAllocatableServersError", "VolumeServerNoResourcesError", "VolumesNotReachable"}
+_NO_ROOM = {"NoAllocatableServersError", "VolumeServerNoResourcesError", "VolumesNotReachable", "VolumeInUse"}
+_WRONG_INPUT = {"ValidationFailed", "ValidationError", "InvalidNetworks"}
 _NO_ADDRESS = {"SubnetFull", "PoolFull"}
 _WRONG_STATE = {"UnallocatedVM", "VmNotRunning", "VmNotStopped", "Conflict"}
 
@@ -41,7 +42,7 @@ def explain(error: SdcError, doing: str) -> DockerError:
         return DeadlineExceeded(f"{doing}: the data center did not answer in time")
     if isinstance(error, SdcUnavailable):
         return Unavailable(f"{doing}: the data center is not available, try again later")
-    if error.code == "ValidationFailed":
+    if error.code in _WRONG_INPUT:
         return InvalidParameter(f"{doing}: {validation_details(error)}")
     if error.code in _NO_ROOM:
         return Conflict(f"{doing}: {error.message}")

@@ -10,5 +10,6 @@ from gateway.blueprints.events import events
 from gateway.blueprints.execs import execs
 from gateway.blueprints.images import images
 from gateway.blueprints.system import system
+from gateway.blueprints.volumes import volumes
 
-RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive, about)
+RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive, about, volumes)

@@ -11,7 +11,7 @@ from gateway.state.undertakings import CREATE
 from grammars import dockerids
 from sdc.errors import SdcError, SdcUnavailable
 from translators.capabilities import capabilities, catalogue
-from translators.containers import volumes
+from translators.containers import named_volumes, volumes
 from translators.containers.command import merge_command
 from translators.containers.firewall import add_rules, plan_rules
 from translators.containers.health import HEALTH, health_warning, merge_health
@@ -35,6 +35,7 @@ from translators.jobs import run_job
 from translators.labels import to_tags
 from translators.names import check_name, name_conflict, random_name
 from translators.platforms import check_platform
+from translators.volumes.for_container import make_special, tell_made
 
 DOING = "problem creating container"
 _NAME_TRIES = 5
@@ -53,6 +54,7 @@ def create(call: Call, body: ContainerCreate, name: str = "", source: Source | N
     payload, warnings, alias = plan(call, body, name, source)
     linked = plan_links(call, body.HostConfig.Links)
     payload = _prepare(call, payload)
+    fresh = make_special(call, payload, named_volumes.special(body.HostConfig.Mounts))
     for tries_left in reversed(range(_NAME_TRIES)):
         payload["internal_metadata"] |= link_metadata(payload["alias"], linked)
         keep_links(call, payload, linked)
@@ -65,6 +67,7 @@ def create(call: Call, body: ContainerCreate, name: str = "", source: Source | N
             if alias or not tries_left:
                 raise name_conflict(payload["alias"], holder(call, payload["alias"])) from error
             payload["alias"] = random_name()
+    tell_made(call, fresh)
     observe(call, {**payload, "state": "stopped"}, new=True)
     call.state.reservations.release(payload["uuid"])  # VMAPI lists the VM from now on
     call.state.undertakings.end(CREATE, payload["uuid"])
@@ -106,8 +109,10 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     linux = plan_linux(body, config, ground, no_network=networks.disconnected)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)
-    targets = volumes.plan_volumes(body, config.get("Volumes") or ()).targets
-    sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom)
+    mounted = volumes.plan_volumes(body, config.get("Volumes") or ())
+    sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom, mounted)
+    if named_volumes.VOLUME_OPTIONS in offered and (told := named_volumes.node_options(mounted.named)):
+        linux.options["VolumeOptions"] = told
     parts = Parts(
         uuid=vm_uuid,
         docker_id=container_id,
@@ -127,7 +132,8 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
         linux=linux,
         health=check if checked else None,
         restart_policy=stored_policy(restart, supported=policies),
-        filesystems=[*shared, *volumes.new_filesystems(targets, shared)],
+        filesystems=[*shared, *volumes.new_filesystems(mounted, shared)],
+        volumes=[volume.payload() for volume in mounted.named],
         volumes_from=sources,
         tags=to_tags({**(config.get("Labels") or {}), **body.Labels}),
         search=dns_suffixes(call, networks.networks),
@@ -151,8 +157,8 @@ def _package(call: Call) -> str:
     return str(package["uuid"])
 
 
-def _volumes_from(call: Call, entries: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Resolve ``--volumes-from`` to VM uuids and the filesystems they share."""
+def _volumes_from(call: Call, entries: list[str], plan: volumes.VolumePlan) -> tuple[list[str], list[dict[str, Any]]]:
+    """Resolve ``--volumes-from`` to VM uuids and the filesystems they share; named volumes go into the plan."""
     uuids, shared = [], []
     for name, mode in volumes.parse_volumes_from(entries):
         try:
@@ -161,6 +167,10 @@ def _volumes_from(call: Call, entries: list[str]) -> tuple[list[str], list[dict[
             raise InvalidParameter(f"No such container: {name}") from error
         uuids.append(source["uuid"])
         shared += volumes.shared_filesystems(source, mode)
+        taken = {volume.target for volume in plan.named}
+        for volume in named_volumes.shared(source, mode):
+            if volume.target not in taken:
+                plan.add_named(volume)
     return uuids, shared
 
 

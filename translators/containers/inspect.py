@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.call import Call
 from grammars import dockerids
-from translators.containers import states, view
+from translators.containers import named_volumes, states, view
 from translators.containers.disk_usage import sizes
 from translators.containers.firewall import published_ports
 from translators.containers.health import shown_check, shown_health
@@ -150,7 +150,8 @@ def _host_config(vm: Vm, published: set[Port]) -> Json:
         "MemorySwap": int(vm.get("max_swap") or 0) * _MIB,
         "CpuShares": int(vm.get("cpu_shares") or 0),
     }
-    if not kept:
+    if not kept:  # made by another gateway, or without any such option
+        derived["Binds"] = named_volumes.binds(vm) or None
         derived["Dns"] = vm.get("resolvers") or []
         derived["DnsSearch"] = states.json_metadata(vm, "docker:dnssearch", [])
     if "Memory" in kept:

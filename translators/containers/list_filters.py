@@ -12,6 +12,7 @@ from gateway.errors import InvalidParameter, NotFound
 from translators.containers import states, view
 from translators.containers.health import health_status
 from translators.containers.lookup import find_container
+from translators.containers.named_volumes import mounted
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
 from translators.containers.ports import Port, parse_port
@@ -176,7 +177,13 @@ def _network(selection: Selection, values: list[str]) -> Test:
 
 def _volume(_selection: Selection, values: list[str]) -> Test:
     wanted = set(values)
-    return lambda vm: any({volume_name(entry), entry.get("target")} & wanted for entry in vm.get("filesystems") or [])
+
+    def mounts(vm: Vm) -> bool:
+        own = ({volume_name(entry), entry.get("target")} for entry in vm.get("filesystems") or [])
+        named = ({item["name"], item["mountpoint"]} for item in mounted(vm))
+        return any(words & wanted for words in (*own, *named))
+
+    return mounts
 
 
 _TESTS: dict[str, Callable[[Selection, list[str]], Test]] = {

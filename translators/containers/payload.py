@@ -29,7 +29,7 @@ from translators.labels import Tag
 Payload = dict[str, Any]
 
 _KEPT_ELSEWHERE = frozenset({
-    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "Binds", "VolumesFrom", "ExtraHosts", "Links",
+    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "VolumesFrom", "ExtraHosts", "Links",
     "Runtime",
 })  # fmt: skip
 _BOOLEANS = {
@@ -71,6 +71,8 @@ class Parts:
     restart_policy: str | None
     """The value of ``docker:restartpolicy``."""
     filesystems: list[dict[str, Any]]
+    volumes: list[dict[str, Any]]
+    """Named volumes, as VMAPI takes them."""
     volumes_from: list[str]
     tags: dict[str, Tag]
     search: list[str]
@@ -97,6 +99,8 @@ def build_payload(body: ContainerCreate, parts: Parts) -> Payload:
         "tags": {"sdc_docker": True, **parts.tags},
         "internal_metadata": _metadata(body, parts),
     }
+    if parts.volumes:
+        payload["volumes"] = parts.volumes
     if body.Domainname:
         payload["dns_domain"] = body.Domainname
     if body.HostConfig.Dns:

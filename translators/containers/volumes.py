@@ -1,6 +1,6 @@
-"""Local data volumes: anonymous ones of the container's own, and those shared with ``--volumes-from``.
+"""The volumes of a container: named ones, anonymous ones of its own, and those shared with ``--volumes-from``.
 
-They live in the container's zone and die with it. Facts: docker-on-triton 4.12.
+Anonymous ones live in the container's zone and die with it. Facts: docker-on-triton 4.12.
 """
 
 from __future__ import annotations
@@ -13,27 +13,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import InvalidParameter, NotImplementedHere
-from translators.containers.model import ContainerCreate
+from translators.containers.model import ContainerCreate, Mount
+from translators.containers.named_volumes import NamedVolume, VolumeOptions, of_bind, of_mount, volume_options
 
 Vm = dict[str, Any]
 Filesystem = dict[str, Any]
 
 MOST_VOLUMES = 8
 MOST_VOLUMES_FROM = 2
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _OWN_VOLUME = re.compile(r"/volumes/([0-9a-f-]{36})/?$")
 
 
 @dataclass(slots=True)
 class VolumePlan:
-    """Mount points of new volumes, in the order they were asked for."""
+    """What is mounted where: mount points of new anonymous volumes in the order they were asked for, and named ones."""
 
     targets: list[str] = field(default_factory=list)
+    readonly: set[str] = field(default_factory=set)
+    """Those of ``targets`` that the container may not write to."""
+    named: list[NamedVolume] = field(default_factory=list)
 
-    def add(self, path: str) -> None:
+    def add(self, path: str, *, readonly: bool = False) -> None:
+        """Add an anonymous volume; a named one at the same mount point wins, as docker-compose sends both."""
         target = volume_target(path)
-        if target not in self.targets:
+        if target not in {*self.targets, *(volume.target for volume in self.named)}:
             self.targets.append(target)
+            if readonly:
+                self.readonly.add(target)
+
+    def add_named(self, volume: NamedVolume) -> None:
+        """Add a named volume. Raises InvalidParameter when another one is at its mount point."""
+        if any(volume.target == known.target for known in self.named):
+            raise InvalidParameter(f"Duplicate mount point: {volume.target}")
+        self.named.append(volume)
+        if volume.target in self.targets:
+            self.targets.remove(volume.target)
 
 
 def volume_target(path: str) -> str:
@@ -48,7 +62,7 @@ def volume_target(path: str) -> str:
 
 
 def plan_volumes(body: ContainerCreate, image_volumes: Iterable[str]) -> VolumePlan:
-    """Collect the anonymous volumes of request and image. Raises InvalidParameter, NotImplementedHere."""
+    """Collect the volumes of request and image. Raises InvalidParameter, NotFound, NotImplementedHere."""
     plan = VolumePlan()
     for path in body.Volumes:
         plan.add(path)
@@ -56,9 +70,7 @@ def plan_volumes(body: ContainerCreate, image_volumes: Iterable[str]) -> VolumeP
         _add_bind(plan, bind)
     for mount in body.HostConfig.Mounts:
         if mount.Type == "volume":
-            if mount.Source:
-                raise _no_named_volumes(mount.Source)
-            plan.add(mount.Target)
+            _add_mount(plan, mount)
         elif mount.Type != "tmpfs":
             _refuse_mount(mount.Type, mount.Source)
     if len(plan.targets) > MOST_VOLUMES:
@@ -76,21 +88,27 @@ def _add_bind(plan: VolumePlan, bind: str) -> None:
     if source.startswith(("/", "~", ".")):
         raise NotImplementedHere(
             f"host volumes are not supported: {source} would be a folder of the compute node, which belongs to "
-            "everybody; copy the files into the container with docker cp, or into an image"
+            "everybody; copy the files into the container with docker cp, or into an image, or use a named volume"
         )
     parts = target.split(":")
     if len(parts) > 2 or not parts[0]:
-        raise InvalidParameter(f"Invalid binds: {bind}: {bind} is not of the form: volumeName:/mount/point[:flags]")
-    if not _NAME.fullmatch(source):
-        raise InvalidParameter(f"Invalid binds: {bind}: {source} is not a valid volume name")
-    raise _no_named_volumes(source)
+        raise InvalidParameter(f"invalid volume specification: '{bind}'")
+    plan.add_named(of_bind(source, volume_target(parts[0]), parts[1] if len(parts) == 2 else ""))
 
 
-def _no_named_volumes(name: str) -> NotImplementedHere:
-    return NotImplementedHere(
-        f"named volumes are not supported by this data center: use an anonymous volume instead of {name}, "
-        "and --volumes-from to share it"
-    )
+def _add_mount(plan: VolumePlan, mount: Mount) -> None:
+    if not mount.Target:
+        raise InvalidParameter('invalid mount config for type "volume": field Target must not be empty')
+    options = volume_options(mount)
+    if mount.Source:
+        plan.add_named(of_mount(mount, options, volume_target(mount.Target)))
+        return
+    if options != VolumeOptions():
+        raise NotImplementedHere(
+            f"the volume at {mount.Target} lives in its container: to have labels, options or no copy of the image's "
+            "files it needs a name (src=...)"
+        )
+    plan.add(mount.Target, readonly=mount.ReadOnly)
 
 
 def _refuse_mount(kind: str, source: str) -> None:
@@ -101,12 +119,17 @@ def _refuse_mount(kind: str, source: str) -> None:
     raise NotImplementedHere(f"mounts of type {kind} are not supported")
 
 
-def new_filesystems(targets: Iterable[str], taken: Iterable[Filesystem]) -> list[Filesystem]:
+def new_filesystems(plan: VolumePlan, taken: Iterable[Filesystem]) -> list[Filesystem]:
     """Make VMAPI ``filesystems`` entries; a mount point that ``--volumes-from`` provides is left to it."""
-    occupied = {entry["target"] for entry in taken}
+    occupied = {entry["target"] for entry in taken} | {volume.target for volume in plan.named}
     return [
-        {"source": str(uuid.uuid4()), "target": target, "type": "lofs", "options": []}
-        for target in targets
+        {
+            "source": str(uuid.uuid4()),
+            "target": target,
+            "type": "lofs",
+            "options": ["ro"] if target in plan.readonly else [],
+        }
+        for target in plan.targets
         if target not in occupied
     ]
 

@@ -48,6 +48,20 @@ def networks(joined: Mapping[str, Mapping[str, str]], action: str) -> list[Happe
     ]
 
 
+def volumes(vm: Vm, action: str) -> list[Happening]:
+    """Make an event of each volume that a container mounts with its start, or unmounts with its end."""
+    found = []
+    for mount in view.mounts(vm):
+        if mount["Type"] != "volume":
+            continue
+        attributes = {"container": docker_id(vm), "driver": mount["Driver"]}
+        if action == "mount":
+            more = {"destination": mount["Destination"], "propagation": mount["Propagation"]}
+            attributes |= {**more, "read/write": str(mount["RW"]).lower()}
+        found.append(Happening(type="volume", action=action, actor_id=mount["Name"], attributes=attributes))
+    return found
+
+
 def image(record: ImageRecord, action: str, *, actor_id: str = "", name: str = "") -> Happening:
     """Make an event of an image, by its id unless told otherwise; the labels of its config come along."""
     labels: Mapping[str, Any] = (record.config.get("config") or {}).get("Labels") or {}

@@ -198,9 +198,12 @@ def _tell_turns(call: Call, vm: Vm, read: Callable[[Chapter | None], Reading]) -
         for turn in turns:
             if turn.action == "start":
                 _append(call, owner_uuid, actors.networks(joined, "connect"))
+                _append(call, owner_uuid, actors.volumes(vm, "mount"))
             elif turn.action == "die":
                 _append(call, owner_uuid, _announced(call, vm, turn))
-                _append(call, owner_uuid, actors.networks(joined, "disconnect") if running else [])
+                if running:
+                    _append(call, owner_uuid, actors.networks(joined, "disconnect"))
+                    _append(call, owner_uuid, actors.volumes(vm, "unmount"))
             running = turn.action == "start" or (running and turn.action == "oom")
             _append(call, owner_uuid, [actors.container(vm, turn.action, package, **turn.attributes)])
         if after is not None and after != before:

@@ -230,12 +230,15 @@ JOINED: tuple[Option, ...] = (
         refusal(["a:b"], "user-defined networking links is not implemented", NetworkMode="mine"),
     )),
     mapped("Binds", note="Anonymous and named volumes; no folders of the host.",
-             proof="tests/unit/translators/containers/test_create.py::test_volumes_from_shares_own_volumes_only", cases=(
+             proof="tests/unit/translators/containers/test_named_volumes.py::test_what_vmapi_is_asked_for", cases=(
+        refusal(["data:/data:rx"], "invalid mode: rx", 400),
         refusal(["/etc:/etc"], "host volumes are not supported: /etc would be a folder of the compute node"),
     )),
     honoured("Mounts", [{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": MIB, "Mode": 448}}],
              since=ApiVersion(1, 25), note="`volume` and `tmpfs`.", cases=(
         refusal([{"Type": "bind", "Source": "/etc", "Target": "/e"}], "host volumes are not supported: /etc"),
+        refusal([{"Type": "volume", "Source": "d1", "Target": "/d", "VolumeOptions": {"Subpath": "a"}}],
+                "volume-subpath is not supported"),
         refusal([{"Type": "npipe", "Source": "x", "Target": "/e"}], "mounts of type npipe are not supported"),
         refusal([{"Type": "x", "Target": "/e"}], "invalid mount config: mount type unknown: 'x'", 400),
     )),
@@ -243,7 +246,7 @@ JOINED: tuple[Option, ...] = (
              proof="tests/unit/translators/containers/test_create.py::test_volumes_from_shares_own_volumes_only", cases=(
         refusal(["ghost"], "No such container: ghost", 400),
     )),
-    warned("VolumeDriver", "nfs", unset=("local",)),
+    warned("VolumeDriver", "nfs", unset=("local", "tritonnfs")),
     honoured("LogConfig", {"Type": "json-file", "Config": {"max-size": "1m"}},
              note="`json-file` and `none`, and what else the operator allows ([triton] log_drivers).", cases=(
         refusal({"Type": "journald"}, "unsupported log driver: journald", 400),

@@ -11,6 +11,7 @@ from gateway.state.image_records import ImageRecord
 from translators.containers.listing import list_everything
 from translators.images import view
 from translators.images.listing import results
+from translators.volumes.usage import volumes_with_usage
 
 Json = dict[str, Any]
 
@@ -18,12 +19,12 @@ KINDS = ("container", "image", "volume", "build-cache")
 
 
 def disk_usage(call: Call) -> Json:
-    """Count images, layers and containers, in bytes. There are no volumes of their own, and no build cache.
+    """Count images, layers, containers and volumes, in bytes. There is no build cache.
 
     ``type`` chooses (API 1.42 and later); what is not chosen is null. Layers count once, however many images
     share them.
 
-    Docker: GET /system/df   SDC: VMAPI GET /vms, CNAPI docker-exec (capability disk-usage)
+    Docker: GET /system/df   SDC: VMAPI GET /vms, VOLAPI GET /volumes, CNAPI docker-exec (capability disk-usage)
     """
     asked = call.query.get("type", []) if call.version >= (1, 42) else []
     for kind in asked:
@@ -36,7 +37,7 @@ def disk_usage(call: Call) -> Json:
         "LayersSize": layers_size,
         "Images": images,
         "Containers": containers if "container" in chosen else None,
-        "Volumes": [] if "volume" in chosen else None,
+        "Volumes": volumes_with_usage(call) if "volume" in chosen else None,
         "BuildCache": [] if "build-cache" in chosen else None,
     }
     return usage if call.version >= (1, 42) else usage | {"BuilderSize": 0}

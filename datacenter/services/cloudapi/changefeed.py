@@ -17,6 +17,7 @@ from datacenter.restify import RestError
 from datacenter.services.cloudapi.actions import route_key
 from datacenter.services.vmapi.changefeed import RESOURCE, SUB_RESOURCES, Listener
 from datacenter.services.vmapi.feed_socket import FeedSocket, RegistrationError
+from datacenter.services.volapi.storage import is_storage
 
 if TYPE_CHECKING:
     from datacenter.services.cloudapi.model import Account, CloudApi
@@ -69,7 +70,7 @@ class CustomerSocket(FeedSocket):
     def _deliver(self, item: Doc) -> None:
         vm = item["resourceObject"]
         heard = self._machines is None or vm["uuid"] in self._machines
-        if heard and vm["owner_uuid"] == self._account["uuid"]:
+        if heard and vm["owner_uuid"] == self._account["uuid"] and not is_storage(vm):
             machine = {**self._cloudapi.machine_view(vm), "state": vm["state"]}
             super()._deliver({**item, "resourceState": vm["state"], "resourceObject": machine})
 

@@ -10,6 +10,7 @@ from datacenter.restify import RestError, is_uuid, not_found, truthy
 from datacenter.services.cloudapi import audit
 from datacenter.services.imgapi.listing import visible_to
 from datacenter.services.napi.networks import provisionable
+from datacenter.services.volapi.storage import is_storage
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -41,7 +42,7 @@ class MachineWork:
     def vm(self, account: Account, machine_uuid: str) -> Vm:
         """A VM of the account that is still there. Raises 404, and 410 for one that is gone."""
         vm = self._dc.vmapi.vm(machine_uuid) if is_uuid(machine_uuid) else None
-        if vm is None or vm["owner_uuid"] != account["uuid"]:
+        if vm is None or vm["owner_uuid"] != account["uuid"] or is_storage(vm):
             raise not_found(f"{machine_uuid} does not exist")
         if vm["state"] == "destroyed":
             raise RestError(410, "ResourceNotFound", f"{machine_uuid} does not exist")
@@ -130,7 +131,7 @@ class MachineWork:
     def audit(self, account: Account, machine_uuid: str) -> list[Shown]:
         """What was done to a machine, newest first: ended jobs alone."""
         vm = self._dc.vmapi.vm(machine_uuid) if is_uuid(machine_uuid) else None
-        if vm is None or vm["owner_uuid"] != account["uuid"]:
+        if vm is None or vm["owner_uuid"] != account["uuid"] or is_storage(vm):
             raise not_found(f"{machine_uuid} does not exist")
         jobs = self._dc.wfapi.engine.find({"vm_uuid": vm["uuid"]}, AUDIT_LENGTH)
         return [audit.entry(job) for job in jobs if job["execution"] in ("succeeded", "failed", "canceled")]

@@ -14,6 +14,7 @@ from datacenter.services.cloudapi.access import Access
 from datacenter.services.cloudapi.networks import network_view
 from datacenter.services.imgapi import listing
 from datacenter.services.napi.networks import provisionable
+from datacenter.services.volapi.storage import is_storage
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -104,14 +105,14 @@ class CloudApi:
         return _image(image)
 
     def machines(self, account: Account, filters: Mapping[str, str]) -> list[Shown]:
-        vms = self.dc.vmapi.vms(owner_uuid=account["uuid"])
+        vms = [vm for vm in self.dc.vmapi.vms(owner_uuid=account["uuid"]) if not is_storage(vm)]
         alive = (vm for vm in vms if vm.get("state") not in ("destroyed", "failed") or filters.get("tombstone"))
         return [shown for shown in map(self.machine_view, alive) if machines.matches(shown, filters)]
 
     def machine(self, account: Account, machine_uuid: str) -> tuple[Shown, int]:
         """One machine, and the status it is answered with: 410 for one that is gone. Raises 404."""
         vm = self.dc.vmapi.vm(machine_uuid) if is_uuid(machine_uuid) else None
-        if vm is None or vm["owner_uuid"] != account["uuid"]:
+        if vm is None or vm["owner_uuid"] != account["uuid"] or is_storage(vm):
             raise not_found(f"{machine_uuid} does not exist")
         return self.machine_view(vm), 410 if vm.get("state") == "destroyed" else 200
 

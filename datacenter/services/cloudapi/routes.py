@@ -24,11 +24,11 @@ from datacenter.services.cloudapi import (
     snapshot_routes,
     user_routes,
     versions,
+    volume_routes,
 )
 from datacenter.services.cloudapi.access import Access
 from datacenter.services.cloudapi.actions import route_key
 from datacenter.services.cloudapi.authentication import authenticate
-from datacenter.services.cloudapi.paging import page
 
 if TYPE_CHECKING:
     from datacenter.services.cloudapi.model import CloudApi
@@ -77,12 +77,11 @@ def make_app(cloudapi: CloudApi, access: Access) -> Flask:
         snapshot_routes,
         rule_routes,
         fabric_routes,
+        volume_routes,
     ):
         module.add_routes(cloudapi, route)
     absent_routes.add_routes(cloudapi, route)
     role_routes.add_routes(cloudapi, access, route)
-    for nothing in ("volumes", "volumesizes"):
-        route(f"/{nothing}", lambda _: page([]))
     return app
 
 

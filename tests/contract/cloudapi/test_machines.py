@@ -77,18 +77,6 @@ def test_tags_and_metadata(jdoe, machine):
     eventually(lambda: jdoe.get(f"{path}/metadata/size").json, "xl")
 
 
-def test_tags_of_docker_stay(dc, jdoe, machine):
-    vm = dc.vmapi.vm(machine["id"])
-    dc.vmapi.table.put({**vm, "tags": {"sdc_docker": True, "a": "b"}})
-    path = f"/jdoe/machines/{machine['id']}/tags"
-    assert jdoe.send("PUT", path, c="d").json == {"sdc_docker": True, "c": "d"}
-    eventually(lambda: jdoe.get(path).json, {"sdc_docker": True, "c": "d"})
-    assert jdoe.send("DELETE", path).status_code == 204
-    eventually(lambda: jdoe.get(path).json, {"sdc_docker": True})
-    refused = jdoe.send("DELETE", f"{path}/sdc_docker")
-    assert (refused.status_code, refused.json["code"]) == (409, "InvalidArgument")
-
-
 def test_nics(jdoe, machine):
     path = f"/jdoe/machines/{machine['id']}/nics"
     (nic,) = jdoe.get(path).json
@@ -188,7 +176,7 @@ def test_users_roles_and_volumes(dc, jdoe):
     user = dc.mahi.users.create(dc.mahi.require("jdoe"), "alice")
     assert [known["login"] for known in jdoe.get("/jdoe/users").json] == ["alice"]
     assert jdoe.get("/jdoe/users/alice").json["id"] == user["uuid"]
-    for nothing in ("roles", "policies", "volumes", "volumesizes"):
+    for nothing in ("roles", "policies", "volumes"):
         assert jdoe.get(f"/jdoe/{nothing}").json == []
 
 

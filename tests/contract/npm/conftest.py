@@ -16,7 +16,7 @@ from tests.contract.conftest import BookNode
 from tests.npm import installed
 
 HERE = Path(__file__).parent
-SERVICES = ("vmapi", "cnapi", "napi", "imgapi", "papi", "fwapi", "cns", "wfapi", "cloudapi")
+SERVICES = ("vmapi", "cnapi", "napi", "imgapi", "papi", "fwapi", "volapi", "cns", "wfapi", "cloudapi")
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,13 @@ class SdcClients:
         return _Service(self, service)
 
     def ask(self, service: str, method: str, args: tuple[Any, ...]) -> Any:
-        options = {"url": getattr(self._doors, service.lower()), "agent": False, "retry": False, "version": "*"}
+        options = {
+            "url": getattr(self._doors, service.lower()),
+            "agent": False,
+            "retry": False,
+            "version": "*",
+            "userAgent": "tests",
+        }
         call = {"service": service, "options": options, "method": method, "args": args}
         self.process.stdin.write(json.dumps(call).encode() + b"\n")
         self.process.stdin.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -181,3 +182,33 @@ def test_fwapi(clients, payload):
 def test_cns(clients, dc):
     networks = [dc.napi.networks(name="external")[0]["uuid"]]
     assert "suffixes" in clients.CNS.getSuffixesForVM(dc.mahi.admin_uuid, networks)
+
+
+def test_volapi(clients, dc, node):
+    """As operators' scripts and VMAPI's jobs use it: made and deleted while they wait, used by VMs that they name."""
+    dc.volapi.set_up()
+    volapi, owner = clients.VOLAPI, dc.mahi.admin_uuid
+    networks = [dc.napi.ensure_default_fabric(owner)["uuid"]]
+    volapi.ping()
+    assert volapi.listVolumeSizes({"type": "tritonnfs"})[0] == {"size": 10240, "type": "tritonnfs"}
+    asked = {"owner_uuid": owner, "type": "tritonnfs", "networks": networks, "name": "data"}
+    made = volapi.createVolumeAndWait(asked)
+    which = {"uuid": made["uuid"], "owner_uuid": owner}
+    assert (made["state"], volapi.getVolume(which)) == ("ready", made)
+    assert failure(volapi.createVolume, asked) == (409, "VolumeAlreadyExists")
+    assert failure(volapi.createVolume, {**asked, "name": "big", "size": 1}) == (409, "VolumeSizeNotAvailable")
+    assert volapi.listVolumes({"owner_uuid": owner, "name": "data"}) == [made]
+    predicate = json.dumps({"and": [{"eq": ["dangling", True]}, {"eq": ["state", "ready"]}]})
+    assert volapi.listVolumes({"owner_uuid": owner, "predicate": predicate}) == [made]
+    volapi.updateVolume({**which, "name": "store"})
+    assert volapi.getVolume(which)["name"] == "store"
+    user = {"owner_uuid": owner, "vm_uuid": ABSENT}
+    held = volapi.createVolumeReservation({**user, "job_uuid": ABSENT, "volume_name": "store"})
+    assert failure(volapi.deleteVolume, which) == (409, "VolumeInUse")
+    volapi.addVolumeReference({**user, "volume_uuid": made["uuid"]})
+    assert volapi.getVolume(which)["refs"] == [ABSENT]
+    assert failure(volapi.deleteVolumeReservation, {"uuid": held["uuid"], "owner_uuid": owner})[0] == 404
+    volapi.removeVolumeReference({**user, "volume_uuid": made["uuid"]})
+    volapi.deleteVolumeAndWait(which)
+    dc.wfapi.engine.wait(dc.wfapi.engine.find({"task": "delete_volume"})[0]["uuid"], 10)
+    assert failure(volapi.getVolume, which) == (404, "VolumeNotFound")

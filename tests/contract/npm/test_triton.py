@@ -137,3 +137,16 @@ def test_snapshots_of_an_instance(triton, image):
     assert [snapshot["name"] for snapshot in triton.listed("instance", "snapshot", "list", "web")] == ["one"]
     triton("instance", "snapshot", "delete", "-f", "-w", "web", "one")
     assert triton.listed("instance", "snapshot", "list", "web") == []
+
+
+def test_volumes(triton, dc):
+    dc.volapi.set_up()
+    assert triton.listed("volume", "sizes")[0] == {"type": "tritonnfs", "size": 10240}
+    triton("volume", "create", "-w", "-n", "data", "-s", "20G")
+    (volume,) = triton.listed("volume", "list")
+    assert (volume["name"], volume["size"], volume["state"]) == ("data", 20480, "ready")
+    for name in ("data", volume["id"], volume["id"][:8]):
+        assert json.loads(triton("volume", "get", name))["filesystem_path"] == volume["filesystem_path"]
+    assert triton.listed("instances") == []
+    triton("volume", "rm", "-w", "-y", "data")
+    assert triton.listed("volume", "list") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import uuid as uuids
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -43,6 +44,7 @@ class FakeVmapi:
         self.failing: dict[str, dict] = {}
         self.acts: list[tuple] = []
         self.away = 0
+        self.volapi: FakeVolapi | None = None
 
     def _job(self, task, vm_uuid, error=None):
         uuid = str(uuids.uuid4())
@@ -77,6 +79,8 @@ class FakeVmapi:
             errors = [{"field": "alias", "code": "Duplicate", "message": "Already exists for this owner_uuid"}]
             raise SdcError("vmapi", 409, "ValidationFailed", "Invalid VM parameters", errors)
         self.vms[payload["uuid"]] = vm_of(payload) | ({"state": "failed"} if "provision" in self.failing else {})
+        if self.volapi is not None and "provision" not in self.failing:
+            self.volapi.provide(payload)
         return self._job("provision", payload["uuid"])
 
     def act(self, uuid, action, owner_uuid, **parameters):
@@ -95,6 +99,8 @@ class FakeVmapi:
     def delete_vm(self, uuid, owner_uuid):
         self.get_vm(uuid, owner_uuid)
         self.vms[uuid]["state"] = "destroyed"
+        if self.volapi is not None:
+            self.volapi.release(uuid)
         return self._job("destroy", uuid)
 
     def get_job(self, uuid):
@@ -123,6 +129,9 @@ def vm_of(payload):
         }
         for at, network in enumerate(vm.pop("networks"))
     ]
+    if volumes := vm.pop("volumes", None):
+        told = [{**volume, "nfsvolume": "10.0.0.9:/exports/data"} for volume in volumes]
+        vm["internal_metadata"]["docker:nfsvolumes"] = json.dumps(told)
     zonepath = f"/zones/{vm['uuid']}"
     for entry in vm["filesystems"]:
         if not entry["source"].startswith("/"):
@@ -159,6 +168,72 @@ class FakeFwapi:
         del self.rules[uuid]
 
 
+class FakeVolapi:
+    """Keeps volumes, ready with the first look at them; ``failing`` names those that can't be made."""
+
+    SIZES = (10240, 20480)
+
+    def __init__(self) -> None:
+        self.volumes: dict[str, dict] = {}
+        self.failing: set[str] = set()
+        self.asked: list[dict] = []
+
+    def list_volumes(self, *, predicate=None, **filters):
+        found = [v for v in self.volumes.values() if all(v[key] == value for key, value in filters.items())]
+        return copy.deepcopy([v for v in found if predicate is None or build(predicate).matches(v)])
+
+    def get_volume(self, uuid, owner_uuid):
+        volume = self.volumes.get(uuid)
+        if volume is None or volume["owner_uuid"] != owner_uuid:
+            raise SdcError("volapi", 404, "VolumeNotFound", f"Volume with uuid {uuid} could not be found")
+        if volume["state"] == "creating":
+            volume["state"] = "failed" if volume["name"] in self.failing else "ready"
+            volume["filesystem_path"] = "10.0.0.9:/exports/data"
+        if volume["state"] == "deleting":
+            del self.volumes[uuid]
+        return copy.deepcopy(volume)
+
+    def create_volume(self, volume):
+        self.asked.append(volume)
+        if any(v["name"] == volume["name"] and v["owner_uuid"] == volume["owner_uuid"] for v in self.volumes.values()):
+            raise SdcError("volapi", 409, "VolumeAlreadyExists", "exists")
+        if volume.get("size", 10240) not in self.SIZES:
+            raise SdcError("volapi", 409, "VolumeSizeNotAvailable", "no such size")
+        made = {"uuid": str(uuids.uuid4()), "size": 10240, "create_timestamp": now(), "state": "creating", **volume}
+        made["vm_uuid"] = str(uuids.uuid4())
+        self.volumes[made["uuid"]] = made
+        return copy.deepcopy(made)
+
+    def delete_volume(self, uuid, owner_uuid):
+        if self.volumes[uuid].get("refs"):
+            raise SdcError("volapi", 409, "VolumeInUse", "is used")
+        self.volumes[uuid]["state"] = "deleting"
+
+    def list_volume_sizes(self):
+        return list(self.SIZES)
+
+    def get_volume_references(self, uuid):
+        return self.volumes[uuid].get("refs", [])
+
+    def provide(self, payload):
+        """Make what a VM misses, and count it among the users of what it mounts."""
+        for asked in payload.get("volumes", ()):
+            volume = self.named(asked["name"])
+            if volume is None:
+                made = self.create_volume({"name": asked["name"], "owner_uuid": payload["owner_uuid"], "networks": []})
+                self.get_volume(made["uuid"], payload["owner_uuid"])
+                volume = self.volumes[made["uuid"]]
+            volume.setdefault("refs", []).append(payload["uuid"])
+
+    def release(self, vm_uuid):
+        for volume in self.volumes.values():
+            volume["refs"] = [used for used in volume.get("refs", ()) if used != vm_uuid]
+
+    def named(self, name):
+        """The one volume of a name, or None."""
+        return next((volume for volume in self.volumes.values() if volume["name"] == name), None)
+
+
 class FakeNapi:
     def list_networks(self, **filters):
         return [
@@ -179,6 +254,7 @@ class World:
     def __init__(self, folder) -> None:
         self.capabilities = LINUX
         self.vmapi, self.fwapi, self.napi = FakeVmapi(), FakeFwapi(), FakeNapi()
+        self.volapi = self.vmapi.volapi = FakeVolapi()
         server = {"uuid": SERVER, "sysinfo": {}}
         cnapi = SimpleNamespace(
             list_servers=lambda **_: [server | {"sysinfo": {"Docker Capabilities": list(self.capabilities)}}]
@@ -189,6 +265,7 @@ class World:
             vmapi=self.vmapi,
             fwapi=self.fwapi,
             napi=self.napi,
+            volapi=self.volapi,
             papi=papi,
             imgapi=imgapi,
             cns=None,
