@@ -10,7 +10,7 @@ from flask import Flask
 from datacenter.restify import not_found
 from datacenter.services.napi import blocks, networks, pools, routes
 from datacenter.services.napi.addresses import AddressSpace
-from datacenter.services.napi.errors import InUse, InvalidParameters, invalid, used_by
+from datacenter.services.napi.errors import InUse, InvalidParameters, invalid, overlap, used_by
 from datacenter.services.napi.fabrics import Fabrics
 from datacenter.services.napi.networks import Network
 from datacenter.services.napi.nic_tags import NicTags
@@ -89,10 +89,13 @@ class Napi:
     # networks
 
     def create_network(self, given: dict[str, Any]) -> Network:
-        """Make a physical network. Raises 422 InvalidParameters."""
+        """Make a physical network. Raises 422 InvalidParameters, for overlaps too: all meet in one routing table."""
         network = networks.build(given, [known for known in self._networks.all() if not known.get("fabric")])
-        if network["nic_tag"] not in self.tags:
-            raise InvalidParameters(invalid("nic_tag", "nic tag does not exist"))
+        problems = [] if network["nic_tag"] in self.tags else [invalid("nic_tag", "nic tag does not exist")]
+        subnet = IPv4Network(network["subnet"])
+        problems += [overlap(name) for name, other in sorted(self._subnets.items()) if subnet.overlaps(other)]
+        if problems:
+            raise InvalidParameters(*problems)
         return self.add_network(network)
 
     def add_network(self, network: Network) -> Network:

@@ -13,6 +13,7 @@ from datacenter.services.napi.networks import Network
 if TYPE_CHECKING:
     from datacenter.services.napi.model import Napi
 
+MOST_NETWORKS = 64
 SETTABLE = frozenset(("uuid", "name", "description", "networks", "owner_uuids"))
 
 
@@ -45,13 +46,25 @@ class Pools:
         found = [self._napi.network(name) if isinstance(name, str) else None for name in names]
         members = [member for member in found if member is not None]
         if len(members) != len(names):
-            problems.append(invalid("networks", "unknown network"))
+            problems.append(
+                invalid("networks", "unknown network" if len(names) - len(members) == 1 else "unknown networks")
+            )
+        if len(names) > MOST_NETWORKS:
+            problems.append(invalid("networks", f"maximum {MOST_NETWORKS} networks per network pool"))
+        if owners and not all(_shares_owner(member, [*owners, self._napi.dc.mahi.admin_uuid]) for member in members):
+            problems.append(invalid("networks", "network owner_uuids must match the pool's"))
         if problems:
             raise InvalidParameters(*problems)
         tags = list(dict.fromkeys(member["nic_tag"] for member in members))
-        pool = {"uuid": str(uuid.uuid4()), **given}
+        pool = {"uuid": str(uuid.uuid4()), **{name: value for name, value in given.items() if value is not None}}
         pool.update(family="ipv4", nic_tag=tags[0], nic_tags_present=tags)
         return self._pools.put(pool["uuid"], pool)
 
     def delete(self, pool_uuid: str) -> None:
         self._pools.delete(pool_uuid)
+
+
+def _shares_owner(network: Network, owners: list[str]) -> bool:
+    """Whether a network is everybody's, or one of the owners'."""
+    own = network.get("owner_uuids")
+    return not own or any(owner in owners for owner in own)

@@ -264,9 +264,19 @@ def test_an_operator_makes_a_network(http, errors):
     assert made.status_code == 200
     assert http.get(f"/networks?provisionable_by={ABSENT}&name=dmz").json == []
     assert errors(http.post("/networks", json=body)) == [("name", "Duplicate")]
-    assert errors(http.post("/networks", json={**body, "name": "x", "nic_tag": "nope"})) == [
-        ("nic_tag", "InvalidParameter")
-    ]
+    assert errors(
+        http.post(
+            "/networks",
+            json={
+                **body,
+                "name": "x",
+                "nic_tag": "nope",
+                "subnet": "172.31.0.0/24",
+                "provision_start_ip": "172.31.0.10",
+                "provision_end_ip": "172.31.0.20",
+            },
+        )
+    ) == [("nic_tag", "InvalidParameter")]
     path = f"/networks/{made.json['uuid']}"
     changed = http.put(path, json={"provision_start_ip": "172.30.0.11", "owner_uuids": []})
     assert changed.json["provision_start_ip"] == "172.30.0.11"

@@ -138,6 +138,37 @@ def test_a_pool_gives_what_the_node_is_plugged_into(http, external, errors, fabr
     ]
 
 
+def test_what_a_pool_does_not_take(http, external, errors, fabric_network):
+    mine = fabric_network().json["uuid"]
+    for given in (
+        {"networks": [ABSENT]},
+        {"networks": [external["uuid"]] * 65},
+        {"networks": [mine], "owner_uuids": [OTHER]},
+        {"networks": [external["uuid"], mine], "owner_uuids": [OTHER]},
+    ):
+        assert errors(http.post("/network_pools", json={"name": "p", **given})) == [("networks", "InvalidParameter")]
+    assert errors(http.post("/network_pools", json={"name": "p", "networks": []})) == [("networks", "MissingParameter")]
+    pool = http.post("/network_pools", json={"name": "p", "networks": [mine], "owner_uuids": [OWNER]})
+    assert pool.json["owner_uuids"] == [OWNER]
+    path = f"/network_pools/{pool.json['uuid']}"
+    assert http.get(f"{path}?provisionable_by={OTHER}").status_code == 403
+    assert "owner_uuids" not in http.put(path, json={"owner_uuids": None}).json
+    assert http.put(path, json={"name": "q"}, headers={"If-Match": pool.headers["Etag"]}).status_code == 412
+    assert http.get(f"{path}?provisionable_by={OTHER}").status_code == 200
+
+
+def test_networks_that_overlap_are_refused(http, external):
+    given = {"name": "twice", "nic_tag": "external", "vlan_id": 9, "subnet": external["subnet"],
+             "provision_start_ip": external["provision_start_ip"], "provision_end_ip": external["provision_end_ip"]}  # fmt: skip
+    refused = http.post("/networks", json=given)
+    assert (refused.status_code, refused.json["errors"]) == (
+        422,
+        [{"field": "subnet", "type": "network", "id": external["uuid"], "code": "UsedBy",
+          "message": "subnet overlaps with another network"}],
+    )  # fmt: skip
+    assert http.get("/networks?name=twice").json == []
+
+
 def test_a_reserved_address_outlives_its_nic(http, external):
     made = http.post(f"/networks/{external['uuid']}/nics", json=nic_body(reserved=True)).json
     path = f"/networks/{external['uuid']}/ips/{made['ip']}"
