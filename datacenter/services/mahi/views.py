@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from grammars import aperture
+from grammars.apertypes import RuleError
 
 if TYPE_CHECKING:
     from datacenter.services.mahi.model import Account, Mahi
-    from datacenter.services.mahi.policies import Policy
     from datacenter.services.mahi.roles import Role
     from datacenter.services.mahi.subusers import User
 
@@ -78,9 +79,13 @@ def members(mahi: Mahi, role: Role) -> dict[str, Shown]:
 
 
 def rules(mahi: Mahi, role: Role) -> list[list[Any]]:
-    """The rules of a role's policies, each as written and as read."""
-    policies: list[Policy | None] = [mahi.policies.get(uuid) for uuid in role["policies"]]
-    return [[rule, aperture.parse(rule)] for policy in policies if policy for rule in policy["rules"]]
+    """The rules of a role's policies, each as written and as read; what can't be read any more counts for nothing."""
+    found = []
+    for policy in filter(None, map(mahi.policies.get, role["policies"])):
+        for rule in policy["rules"]:
+            with suppress(RuleError):  # kept since before it was refused
+                found.append([rule, aperture.parse(rule)])
+    return found
 
 
 def _memberships(mahi: Mahi, uuid: str) -> dict[str, list[str]]:

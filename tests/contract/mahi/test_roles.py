@@ -165,3 +165,9 @@ def test_sub_users_of_an_older_store_get_names_for_their_keys(dc, jdoe):
     dc.store.bucket("account_users").put(ABSENT, old)
     found = type(dc.mahi)(dc).users.get(ABSENT)
     assert (found["keys"], found["key_names"], found["openssh"]) == (old["keys"], {KNOWN[1]: KNOWN[1]}, {})
+
+
+def test_rules_that_would_be_refused_today_count_for_nothing(dc, http, alice, policy, role):
+    dc.store.bucket("account_policies").update(policy["uuid"], rules=["CAN /(a+)+/::regex", RULE])
+    info = http.get("/users?account=jdoe&login=alice").json
+    assert info["roles"][role["uuid"]]["rules"] == [[RULE, READ]]
