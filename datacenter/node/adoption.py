@@ -28,6 +28,7 @@ def load_zones(node: Node) -> None:
             node.discard(folder)
         else:
             shutil.rmtree(folder / "exec", ignore_errors=True)  # of execs that nobody is joined to any more
+            rootfs.complete(zone)
             node.zones[zone.uuid] = zone
 
 

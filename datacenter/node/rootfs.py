@@ -33,6 +33,13 @@ def make_folders(zone: Zone) -> None:
     zone.upper.chmod(0o755)
 
 
+def complete(zone: Zone) -> None:
+    """Put a fresh writable layer in the place of one that has gone; a zone that lacks nothing is left alone."""
+    if not zone.upper.exists() and zone.fresh_upper.exists():
+        zone.fresh_upper.rename(zone.upper)
+    (zone.folder / "work").mkdir(exist_ok=True)
+
+
 def mount_root(zone: Zone, home: Home, layers: list[str]) -> None:
     """Mount the zone's root; ``layers`` are folder names, top first. Raises OSError.
 

@@ -47,11 +47,11 @@ def machine_rollback_snapshot(node: Node, params: Params) -> Result:
     zone, name = node.zone(params["uuid"]), _name(params)
     with zone.lock:
         source = _find(zone, name)
-        fresh = zone.folder / "upper.new"
+        fresh = zone.fresh_upper
         shutil.rmtree(fresh, ignore_errors=True)
         node.lifecycle.stop(zone, zone.stop_timeout(params.get("timeout")))
         _copy(source, fresh)
-        _replace_upper(node, zone, fresh)
+        _replace_upper(node, zone)
         return {"vm": node_fields(zone)}
 
 
@@ -74,25 +74,24 @@ def machine_reprovision(node: Node, params: Params) -> Result:
     node.images.ensure(image)
     with zone.lock:
         node.lifecycle.stop(zone, zone.stop_timeout(params.get("timeout")))
-        fresh = zone.folder / "upper.new"
+        fresh = zone.fresh_upper
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o755)
         zone.record = {**zone.record, "image_uuid": image}
-        _replace_upper(node, zone, fresh)
+        _replace_upper(node, zone)
         if _snapshots(zone):
             _record(zone, [])
             node.discard(zone.folder / "snapshots")
         return {"vm": {**node_fields(zone), "image_uuid": image}}
 
 
-def _replace_upper(node: Node, zone: Zone, fresh: Path) -> None:
-    """Give a stopped zone another writable layer. A task that died in between is sent again and ends it."""
+def _replace_upper(node: Node, zone: Zone) -> None:
+    """Give a stopped zone its ``fresh_upper``. When the agent dies in between, the next one ends it."""
     node.lifecycle.cleared(zone)
     rootfs.unmount_root(zone)  # a copy may still have it
-    node.discard(zone.upper)
     node.discard(zone.folder / "work")
-    (zone.folder / "work").mkdir()
-    fresh.rename(zone.upper)
+    node.discard(zone.upper)
+    rootfs.complete(zone)
     zone.save()
 
 

@@ -173,6 +173,11 @@ class Zone:
         return self.folder / "upper"
 
     @property
+    def fresh_upper(self) -> Path:
+        """What is to take the place of ``upper``; there only while it is being made."""
+        return self.folder / "upper.new"
+
+    @property
     def volumes(self) -> Path:
         return self.folder / "volumes"
 

@@ -34,6 +34,8 @@ class Listener:
     service: str
     wanted: frozenset[str]
     deliver: Callable[[Doc], None]
+    dismiss: Callable[[], None] = lambda: None
+    """Called when another listener of the same instance has taken this one's place."""
 
 
 class Changefeed:
@@ -43,8 +45,11 @@ class Changefeed:
         self._listeners: dict[str, Listener] = {}
 
     def subscribe(self, listener: Listener) -> None:
-        """Tell a listener from now on. One of the same instance takes the place of the earlier."""
+        """Tell a listener from now on. One of the same instance takes the place of the earlier, which is told so."""
+        earlier = self._listeners.get(listener.instance)
         self._listeners[listener.instance] = listener
+        if earlier is not None:
+            earlier.dismiss()
 
     def unsubscribe(self, listener: Listener) -> None:
         if self._listeners.get(listener.instance) is listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Any
 
@@ -20,7 +21,8 @@ Environ = dict[str, Any]
 BACKLOG = 4096
 """Items a listener may lag behind before it is cut off; it reconnects and lists the VMs anew."""
 CHUNK = 65536
-BAD_REGISTRATION = 1008
+BAD_REGISTRATION, REPLACED = 1008, 1000
+VERSION_2 = re.compile(r"[~^]?2(\.|$)")
 
 
 class RegistrationError(ValueError):
@@ -33,7 +35,7 @@ class FeedSocket:
     def __init__(self, feed: Changefeed, environ: Environ, sock: socket.socket) -> None:
         self._feed = feed
         self._sock = sock
-        self._version2 = "2" in environ.get("HTTP_ACCEPT_VERSION", "")
+        self._version2 = VERSION_2.match(environ.get("HTTP_ACCEPT_VERSION", "").strip()) is not None
         self._ws = WSConnection(ConnectionType.SERVER)
         headers = [
             (name[5:].replace("_", "-").lower().encode(), str(value).encode("latin-1"))
@@ -109,7 +111,11 @@ class FeedSocket:
         else:
             answer = {**kinds[0], "bootstrapRoute": BOOTSTRAP_ROUTE}
         self._send(TextMessage(data=msgspec.json.encode(answer).decode()))
-        return Listener(asked["instance"], asked["service"], frozenset(wanted), self._deliver)
+        return Listener(asked["instance"], asked["service"], frozenset(wanted), self._deliver, self._dismiss)
+
+    def _dismiss(self) -> None:
+        """Say goodbye: another connection of the same instance gets the items now."""
+        self._send(CloseConnection(code=REPLACED, reason="another listener has registered this instance"))
 
     def _deliver(self, item: Doc) -> None:
         try:

@@ -17,11 +17,11 @@ from datacenter.services.vmapi.changefeed import SUB_RESOURCES
 class Client:
     """A listener, as Triton's changefeed library is one."""
 
-    def __init__(self, port, version=None):
+    def __init__(self, port, version=None, path="/changefeeds"):
         self.ws = WSConnection(ConnectionType.CLIENT)
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=5)
         headers = [(b"accept-version", version.encode())] if version else []
-        self.send(Request(host="127.0.0.1", target="/changefeeds", extra_headers=headers))
+        self.send(Request(host="127.0.0.1", target=path, extra_headers=headers))
         assert isinstance(self.receive(), AcceptConnection)
 
     def send(self, event):
@@ -100,6 +100,60 @@ def test_bad_registration_closes(port, registration):
     closed = client.receive()
     assert isinstance(closed, CloseConnection)
     assert closed.reason
+
+
+@pytest.mark.parametrize(
+    ("version", "second"), [("1", False), ("~1.2", False), ("*", False), ("2", True), ("^2", True), ("~2.0.1", True)]
+)
+def test_versions(port, version, second):
+    client = Client(port, version)
+    kind = {"resource": "vm", "subResources": ["state"]}
+    client.say(instance="i", service="s", **({"resources": [kind]} if second else {"changeKind": kind}))
+    assert ("bootstrapRoutes" in client.hear()) is second
+
+
+@pytest.mark.parametrize("text", ["", "heartbeat", "[1]", '{"instance": 1, "service": "s"}'])
+def test_a_first_frame_that_is_no_registration_closes(port, text):
+    client = Client(port)
+    client.send(TextMessage(data=text))
+    closed = client.receive()
+    assert isinstance(closed, CloseConnection)
+    assert closed.reason
+
+
+def test_the_same_instance_takes_the_place_of_the_earlier(world, port):
+    vm = world.create()
+    first, second = Client(port), Client(port)
+    for client in (first, second):
+        client.say(instance="i", service="s", changeKind={"resource": "vm", "subResources": ["state"]})
+        client.hear()
+    closed = first.receive()
+    assert (type(closed), closed.code) == (CloseConnection, 1000)
+    world.act(vm, "start")
+    assert second.hear()["changedResourceId"] == vm["uuid"]
+    assert world.http.get("/changefeeds/stats").json == {
+        "listeners": 1,
+        "registrations": [{"instance": "i", "service": "s"}],
+    }
+
+
+def test_the_path_of_the_upgrade_is_of_no_account(world, port):
+    client = Client(port, path="/vms")
+    client.say(instance="i", service="s", changeKind={"resource": "vm", "subResources": ["state"]})
+    assert client.hear()["bootstrapRoute"] == "/vms"
+
+
+def test_a_change_of_two_things_is_told_with_both(world, port):
+    client = Client(port)
+    kind = {"resource": "vm", "subResources": list(SUB_RESOURCES)}
+    client.say(instance="i", service="s", changeKind=kind)
+    client.hear()
+    vm = world.create()
+    told = client.hear()["changeKind"]["subResources"]
+    assert {"alias", "nics", "owner_uuid", "server_uuid", "state", "tags"} <= set(told)
+    client.hear()
+    world.http.delete(f"/vms/{vm['uuid']}?sync=true")
+    assert set(client.hear()["changeKind"]["subResources"]) == {"destroyed", "state"}
 
 
 def test_who_has_left_is_forgotten(world, port):

@@ -107,6 +107,17 @@ def test_an_agent_that_died_over_it_leaves_nobody_frozen(node):
     node.task("machine_destroy", uuid=vm)
 
 
+def test_an_agent_that_died_while_it_changed_layers_left_a_zone_that_boots(node, vm):
+    assert written(node, vm, "echo old > /w")[0] == 0
+    node.crash()
+    folder(node, vm, "upper").rename(folder(node, vm, "upper.new"))
+    folder(node, vm, "upper.new", "w").write_text("fresh\n")
+    folder(node, vm, "work").rename(folder(node, vm, "gone"))
+    node.start()
+    status, log = written(node, vm, "cat /w")
+    assert (status, log.splitlines()[-1]) == (0, "fresh")
+
+
 def test_snapshots_are_on_record_until_they_are_deleted(node, vm):
     for name in ("one", "two", ".."):
         node.task("machine_create_snapshot", uuid=vm, snapshot_name=name)
