@@ -246,3 +246,16 @@ def test_a_build_with_an_id_can_be_cancelled(docker, running, ready):
     assert b"build canceled" in reply.read()
     wait_for(lambda: left(docker, running) == before)
     assert post(running, "/v1.41/build/cancel", b"")[0] == 400
+
+
+def test_what_a_killed_gateway_was_building_is_taken_away(docker, running, build, tmp_path):
+    before = left(docker, running)
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo begun; sleep 600\n")
+    argv = [docker.binary, "build", "--no-cache", str(tmp_path)]
+    client = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**docker.environ, **CLASSIC}
+    )
+    assert any(line == b"begun\n" for line in iter(client.stdout.readline, b""))
+    running.kill("gateway")
+    client.wait(timeout=30)
+    wait_for(lambda: left(docker, running) == before, 60)

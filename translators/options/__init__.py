@@ -6,10 +6,11 @@ The code that carries options out takes its lists from here, and tests hold ever
 
 from __future__ import annotations
 
+from translators.options.builds import BUILDS
 from translators.options.create_config import CREATE
 from translators.options.other_operations import OTHERS
 from translators.options.row import Case, Fate, Option, Place
 
 __all__ = ["OPTIONS", "Case", "Fate", "Option", "Place"]
 
-OPTIONS: tuple[Option, ...] = (*CREATE, *OTHERS)
+OPTIONS: tuple[Option, ...] = (*CREATE, *OTHERS, *BUILDS)

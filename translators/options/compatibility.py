@@ -13,15 +13,7 @@ from translators.options.row import Case, Fate, Option
 
 UNTOLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "container.attach.websocket": ("detachKeys", "logs", "stream", "stdin", "stdout", "stderr"),
-    "container.commit": ("container", "repo", "tag", "comment", "author", "pause", "changes"),
-    "image.build": (
-        "dockerfile", "t", "extrahosts", "remote", "q", "nocache", "cachefrom", "pull", "rm", "forcerm", "memory",
-        "memswap", "cpushares", "cpusetcpus", "cpuperiod", "cpuquota", "buildargs", "shmsize", "squash", "labels",
-        "networkmode", "platform", "target", "outputs", "version", "buildid", "cpusetmems", "cgroupparent", "isolation",
-        "securityopt", "ulimits", "session",
-    ),
     "build.prune": ("keep-storage", "reserved-space", "max-used-space", "min-free-space", "all", "filters"),
-    "build.cancel": ("id",),
     "network.list": ("filters",),
     "network.inspect": ("verbose", "scope"),
     "network.create": (),
