@@ -10,6 +10,7 @@ from flask import Response
 from datacenter.restify import RestError, body, not_found, reply
 from datacenter.services.cloudapi.machine_work import MachineWork, plain_refusals
 from datacenter.services.cloudapi.paging import page
+from datacenter.services.fwapi.model import GLOBAL
 
 if TYPE_CHECKING:
     from datacenter.services.cloudapi.model import Account, CloudApi
@@ -22,9 +23,14 @@ _SETTABLE = ("rule", "enabled", "log", "description")
 def add_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
     fwapi, work = cloudapi.dc.fwapi, MachineWork(cloudapi.dc)
 
+    def among(account: Account) -> list[Shown]:
+        """The account's rules, and those of everybody."""
+        found = [*fwapi.rules(account["uuid"]), *fwapi.rules(GLOBAL)]
+        return list({known["uuid"]: known for known in found}.values())
+
     def rule(account: Account, uuid: str) -> Shown:
         """A rule the account may see: its own, or a global one. Raises 404."""
-        found = next((known for known in fwapi.rules() if known["uuid"] == uuid), None)
+        found = next((known for known in among(account) if known["uuid"] == uuid), None)
         if found is None or not (found.get("global") or found.get("owner_uuid") == account["uuid"]):
             raise not_found(f"{uuid} does not exist")
         return found
@@ -37,8 +43,8 @@ def add_routes(cloudapi: CloudApi, route: Callable[..., None]) -> None:
         return found
 
     def visible(account: Account) -> list[Shown]:
-        rules = fwapi.rules()
-        return [_shown(known) for known in rules if known.get("global") or known.get("owner_uuid") == account["uuid"]]
+        mine = (known for known in among(account) if known.get("global") or known.get("owner_uuid") == account["uuid"])
+        return [_shown(known) for known in mine]
 
     def create(account: Account) -> Response:
         with plain_refusals():

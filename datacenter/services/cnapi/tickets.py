@@ -16,8 +16,8 @@ from datacenter.store import Store
 Doc = dict[str, Any]
 Key = tuple[str, str, str]
 
-KEEP = 1000
-"""Finished and expired tickets remembered, newest first."""
+KEEP = 500
+"""Finished and expired tickets remembered, the newest: fewer than a list's page, so that it ends with open ones."""
 OPEN = frozenset({"active", "queued"})
 HOLDER = "holder"
 """The job that a ticket is for; only on record, clients have no such field."""

@@ -74,6 +74,8 @@ class Center:
         self.images: dict[str, dict] = {}
         """Images that were put in, as IMGAPI keeps them; their files are in ``files``."""
         self.broken_upload = False
+        self.downloads: list[str] = []
+        """Images whose files were asked for, each time that one was."""
         self.files = {IMAGE: base_layer(), TOP_IMAGE: top_layer()}
         center = self
 
@@ -91,6 +93,7 @@ class Center:
                 if parts[2] not in {**center.files, **center.images}:
                     self._answer(b'{"code":"ResourceNotFound"}', 404)
                 elif parts[-1] == "file":
+                    center.downloads.append(parts[2])
                     self._answer(center.files[parts[2]])
                 elif parts[2] in center.images:
                     self._answer(json.dumps(center.images[parts[2]]).encode())
