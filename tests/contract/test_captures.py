@@ -67,6 +67,11 @@ def test_fwapi(dc) -> None:
 
 
 def test_vmapi(empty_world) -> None:
+    """All captured answers but one.
+
+    ``GET /vms/:uuid/proc`` was asked while a stand-in without that route answered for CNAPI, and VMAPI passed its 404
+    on: it is that of the stand-in. That what CNAPI says is passed on is tested in vmapi/test_puts.py.
+    """
     world = empty_world
     node = MuteNode(SERVER)
     world.nodes.append(node)

@@ -12,6 +12,7 @@ from datacenter.services.cloudapi import machines
 from datacenter.services.cloudapi.asking import asked
 from datacenter.services.cloudapi.machine_work import MachineWork
 from datacenter.services.cloudapi.paging import page
+from datacenter.services.vmapi.tags import special
 
 if TYPE_CHECKING:
     from datacenter.services.cloudapi.model import Account, CloudApi
@@ -59,7 +60,7 @@ def add_routes(cloudapi: CloudApi, route: Route) -> None:
 
 
 def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
-    """Tags or metadata: POST adds, PUT replaces, DELETE takes away one or all."""
+    """Tags or metadata: POST adds, PUT replaces, DELETE takes away one or all; but Docker's own tags stay."""
     field = _KINDS[kind]
 
     def change(account: Account, uuid: str, after: Callable[[Shown], Shown], *, whole: bool = False) -> Response:
@@ -82,15 +83,19 @@ def _metadata_routes(work: MachineWork, route: Route, kind: str) -> None:
 
     def delete_all(account: Account, uuid: str) -> Response:
         def kept(held: Shown) -> Shown:
-            return {name: value for name, value in held.items() if name in _KEPT[kind]}
+            docker = special(held) if kind == "tags" else {}
+            return {**docker, **{name: value for name, value in held.items() if name in _KEPT[kind]}}
 
         return change(account, uuid, kept, whole=True)
+
+    def replaced(held: Shown) -> Shown:
+        return {**asked(), **special(held)}
 
     path = f"/machines/<uuid>/{kind}"
     route(path, lambda account, uuid: reply(work.vm(account, uuid)[field]))
     route(path, lambda account, uuid: change(account, uuid, lambda held: {**held, **asked()}), "POST")
     route(path, delete_all, "DELETE")
     if kind == "tags":
-        route(path, lambda account, uuid: change(account, uuid, lambda _: asked(), whole=True), "PUT")
+        route(path, lambda account, uuid: change(account, uuid, replaced, whole=True), "PUT")
     route(f"{path}/<key>", get)
     route(f"{path}/<key>", delete, "DELETE")

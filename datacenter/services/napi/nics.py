@@ -205,6 +205,11 @@ class Nics:
         if network is not None:
             self._napi.records.update(network, nic["ip"], {"reserved": given["reserved"]})
 
+    def set_owner(self, belongs_to_uuid: str, owner_uuid: str) -> None:
+        """Give a VM's nics to the account that the VM was given to."""
+        for nic in self._documents(belongs_to_uuid):
+            self._nics.update(nic["mac"], owner_uuid=owner_uuid)
+
     def _documents(self, belongs_to_uuid: str) -> list[Nic]:
         found = (self._nics.get(mac) for mac in self._by_owner.get(belongs_to_uuid, ()))
         return [nic for nic in found if nic is not None]

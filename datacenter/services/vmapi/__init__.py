@@ -16,16 +16,20 @@ from datacenter.services.vmapi.feed_socket import FeedSocket
 from datacenter.services.vmapi.job_polls import JobPolls
 from datacenter.services.vmapi.job_routes import JobRoutes
 from datacenter.services.vmapi.metadata_routes import MetadataRoutes
+from datacenter.services.vmapi.migrations import MigrationRoutes
 from datacenter.services.vmapi.nic_steps import NicSteps
 from datacenter.services.vmapi.nic_workflows import nic_workflows
 from datacenter.services.vmapi.placing import Placing
-from datacenter.services.vmapi.record import NOT_ON_NODES, Vm
+from datacenter.services.vmapi.record import Vm
+from datacenter.services.vmapi.role_tag_routes import RoleTagRoutes
+from datacenter.services.vmapi.role_tags import RoleTags
 from datacenter.services.vmapi.routes import VmRoutes
 from datacenter.services.vmapi.snapshot_workflows import snapshot_workflows
 from datacenter.services.vmapi.steps import Steps
 from datacenter.services.vmapi.table import INDEXED, Promised, VmTable
 from datacenter.services.vmapi.workflows import workflows
 from datacenter.workflow.failure import TaskError
+from datacenter.workflow.job import UNFINISHED
 
 if TYPE_CHECKING:
     from datacenter.center import DataCenter
@@ -47,6 +51,8 @@ class Vmapi:
         self.table.watch(self.changefeed.vm_changed)
         self._names: set[tuple[str, str]] = set()
         self.jobs = dc.wfapi.engine
+        self.role_tags = RoleTags(dc.store)
+        self.table.watch(self.role_tags.vm_changed)
         self.doomed = Doomed(dc.store, self.table, self.jobs)
         steps = Steps(dc, self)
         self.jobs.define(workflows(steps))
@@ -56,7 +62,14 @@ class Vmapi:
         self.actions = Actions(dc, self)
         self.app = service(NAME, SERVER)
         self.app.wsgi_app = JobPolls(self.app.wsgi_app, self.jobs, NAME, SERVER)  # type: ignore[method-assign]
-        for routes in (VmRoutes(dc, self), JobRoutes(self), MetadataRoutes(dc, self), FeedRoutes(self)):
+        for routes in (
+            VmRoutes(dc, self),
+            JobRoutes(self),
+            MetadataRoutes(dc, self),
+            FeedRoutes(self),
+            RoleTagRoutes(self),
+            MigrationRoutes(self),
+        ):
             self.app.register_blueprint(routes.blueprint())
 
     def upgrade(self, environ: dict[str, Any], sock: socket.socket) -> None:
@@ -103,13 +116,35 @@ class Vmapi:
             self._dc.napi.nics.set_state(uuid, after["state"])
         return self.table.put(after)
 
+    def put(self, told: Mapping[str, Any]) -> Vm | None:
+        """Take in a put of a VM: news of one that is known, or the whole of one that is not.
+
+        One that is told to be destroyed is gone with its nics. None for news of a VM nobody knows.
+        """
+        vm = self.table.get(told["uuid"])
+        if vm is None:
+            whole = record.adopted(dict(told))
+            return None if whole is None else self.table.put(whole)
+        if told.get("state") == "destroyed" and vm["state"] not in ("destroyed", "failed"):
+            return self.gone(vm)
+        return self.apply(vm["uuid"], told)
+
+    def gone(self, vm: Vm) -> Vm:
+        """List a VM as destroyed that its node doesn't have any more, and free what it had."""
+        with self._dc.store.transaction():
+            self._dc.napi.release_nics(vm["uuid"])
+            after = self.table.put(record.destroyed(vm))
+        self._dc.volapi.needs.release(vm["uuid"])
+        self._dc.fwapi.vm_destroyed(vm["uuid"])
+        return after
+
     def load(self, vm: Vm, request_id: str = "") -> Vm:
         """Ask the VM's node how it is, and return the record after that.
 
-        A VM that its node doesn't know any more is destroyed. One that is being provisioned is left to its job,
-        which knows better. Raises TaskError.
+        A VM that its node doesn't know any more is destroyed; one whose provisioning ended without telling, failed.
+        While it is being provisioned it is left to its job, which knows better. Raises TaskError.
         """
-        if vm["state"] in NOT_ON_NODES:
+        if vm["state"] in ("destroyed", "failed") or self._is_being_made(vm):
             return vm
         try:
             params = {"uuid": vm["uuid"]}
@@ -119,9 +154,19 @@ class Vmapi:
         except TaskError as error:
             if error.rest_code not in GONE_FROM_NODE:
                 raise
-            self._dc.volapi.needs.release(vm["uuid"])
-            return self.table.put(record.destroyed(self.table.get(vm["uuid"]) or vm))
+            now = self.table.get(vm["uuid"]) or vm
+            if now["state"] != "provisioning":
+                return self.gone(now)
+            with self._dc.store.transaction():
+                self._dc.napi.release_nics(vm["uuid"])
+                return self.table.put(record.failed(now))
         return self.apply(vm["uuid"], answer.get("vm") or {}) or vm
+
+    def _is_being_made(self, vm: Vm) -> bool:
+        if vm["state"] != "provisioning":
+            return False
+        under_way = (self.jobs.find({"vm_uuid": vm["uuid"], "execution": state}) for state in UNFINISHED)
+        return any(job["task"] == "provision" for jobs in under_way for job in jobs)
 
     def is_name_taken(self, owner_uuid: str, alias: str) -> bool:
         """Whether an active VM of the account has this alias, or is about to get it."""
@@ -132,11 +177,12 @@ class Vmapi:
         self._names.add((owner_uuid, alias))
 
     def taken_up(self, jobs: Iterable[Job]) -> None:
-        """Keep the aliases of VMs whose renaming an earlier process left unfinished."""
+        """Keep the aliases of VMs whose new name or owner an earlier process left unfinished."""
         for job in jobs:
-            alias = job.params.get("payload", {}).get("alias")
-            if alias is not None:
-                self.reserve_name(job.params["owner_uuid"], alias)
+            payload, vm = job.params.get("payload", {}), self.table.get(job.vm_uuid)
+            if vm is not None and payload.keys() & {"alias", "owner_uuid"}:
+                owner, alias = (str(payload.get(field, vm[field])) for field in ("owner_uuid", "alias"))
+                self.reserve_name(owner, alias)
 
     def release_name(self, owner_uuid: str, alias: str | None) -> None:
         if alias is not None:

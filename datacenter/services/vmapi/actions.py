@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datacenter.restify import RestError, truthy
+from datacenter.restify import RestError
+from datacenter.services.vmapi import migrations
 from datacenter.services.vmapi.life_plans import life_plans
 from datacenter.services.vmapi.nic_plans import nic_plans
 from datacenter.services.vmapi.plans import Planner
-from datacenter.services.vmapi.record import SETTABLE, Vm
+from datacenter.services.vmapi.record import Vm
 from datacenter.services.vmapi.snapshot_plans import reprovision_plan, snapshot_plans
-from datacenter.services.vmapi.validation import NO_PACKAGE, Problems, check_types, refuse
+from datacenter.services.vmapi.updates import Updates
+from datacenter.services.vmapi.validation import refuse
 from datacenter.services.vmapi.workflows import METADATA
 
 if TYPE_CHECKING:
@@ -20,11 +22,9 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 
+MESSAGE = "Invalid Parameters"
 OF_DISKS = frozenset({"create_disk", "resize_disk", "delete_disk"})
 CONTEXT = ("uuid", "action", "owner_uuid", "sync", "origin", "creator_uuid", "idempotent", "context")
-RESIZE = ("cpu_cap", "max_lwps", "max_physical_memory", "max_swap", "zfs_io_priority")
-UPDATABLE = SETTABLE - {"server_uuid", "image_uuid", "nics", "filesystems", "owner_uuid"}
-MIB_IN_GIB = 1024
 
 
 class Actions:
@@ -33,6 +33,7 @@ class Actions:
     def __init__(self, dc: DataCenter, vmapi: Vmapi) -> None:
         self._dc = dc
         self._vmapi = vmapi
+        self._updates = Updates(dc, vmapi)
         self._plans: dict[str, Planner] = {
             **life_plans(vmapi.jobs),
             **nic_plans(dc.napi.nics.new_mac),
@@ -45,12 +46,14 @@ class Actions:
         """Queue the action that ``asked`` names. Raises RestError for what can't be done."""
         action = asked.get("action")
         if not action:
-            raise refuse("action", "MissingParameter", "Must specify action")
+            raise refuse("action", "MissingParameter", "Must specify action", MESSAGE)
         if action in OF_DISKS:
             raise RestError(409, "BrandNotSupported", f"{action} is for VMs of brand bhyve; there are none here")
+        if action == "migrate":
+            raise migrations.refusal(asked.get("migration_action"))
         planner = self._plans.get(action)
         if planner is None and action != "update":
-            raise refuse("action", "Invalid", f"Invalid action: {action}")
+            raise refuse("action", "Invalid", f"Invalid action: {action}", MESSAGE)
         if vm["state"] == "provisioning" or not vm.get("server_uuid"):
             raise RestError(409, "UnallocatedVM", "VM is not allocated to a server yet")
         if planner is None:
@@ -66,27 +69,7 @@ class Actions:
 
     def update(self, vm: Vm, changes: Doc, asked: Doc, request_id: str) -> Job:
         """Queue a change of a VM's fields. Metadata is replaced as a whole. Raises RestError."""
-        problems = Problems()
-        for field in changes.keys() - UPDATABLE - {"force", "new_owner_uuid"}:
-            problems.invalid(field, "is not updatable")
-        check_types(changes, problems)
-        problems.check()
-        payload = {field: value for field, value in changes.items() if field in UPDATABLE}
-        for kind in METADATA:
-            if kind in payload:
-                payload |= _replacing(kind, vm[kind], payload.pop(kind))
-        self._resize(vm, payload)
-        if not truthy(changes.get("force")):
-            self._check_capacity(vm, payload)
-        if payload.get("alias") == vm["alias"]:
-            del payload["alias"]
-        if "alias" in payload:
-            if self._vmapi.is_name_taken(vm["owner_uuid"], payload["alias"]):
-                raise refuse("alias", "Duplicate", "Already exists for this owner_uuid", "Invalid VM update parameters")
-            self._vmapi.reserve_name(vm["owner_uuid"], payload["alias"])
-        subtask = "rename" if "alias" in payload else "resize" if payload.keys() & set(RESIZE) else "update"
-        params = {"payload": payload, "subtask": subtask, "last_modified": vm["last_modified"]}
-        return self._submit("update", vm, params, asked, request_id)
+        return self._submit("update", vm, self._updates.plan(vm, changes).params, asked, request_id)
 
     def set_metadata(self, vm: Vm, kind: str, value: Doc, asked: Doc, request_id: str) -> Job:
         """Queue the replacement of tags, customer_metadata or internal_metadata."""
@@ -115,39 +98,3 @@ class Actions:
         }
         full |= {field: asked[field] for field in ("context", "origin", "creator_uuid") if asked.get(field)}
         return self._vmapi.jobs.submit(task, f"/{task.replace('_', '-')}-{vm['uuid']}", full, timeout)
-
-    def _resize(self, vm: Vm, payload: Doc) -> None:
-        """Fill in what a new package, or ``ram`` alone, says about sizes."""
-        billing_id = payload.get("billing_id")
-        if billing_id not in {None, NO_PACKAGE, vm["billing_id"]}:
-            package = self._dc.papi.get(str(billing_id))
-            if package is None:
-                raise refuse("billing_id", "Invalid", "Package does not exist", "Invalid VM update parameters")
-            for field in RESIZE:
-                payload.setdefault(field, package.get(field))
-            payload.setdefault("quota", int(package.get("quota") or 0) // MIB_IN_GIB)
-            payload.setdefault("cpu_shares", package.get("fss"))
-        if payload.get("ram") is not None:
-            payload.setdefault("max_physical_memory", payload["ram"])
-        if payload.get("max_physical_memory") is not None:
-            payload["ram"] = payload["max_physical_memory"]
-
-    def _check_capacity(self, vm: Vm, payload: Doc) -> None:
-        """Refuse to grow a VM beyond what its server has left."""
-        grown = (payload.get("max_physical_memory") or 0) - (vm["max_physical_memory"] or 0)
-        if grown <= 0 or payload.get("max_physical_memory") is None:
-            return
-        servers = self._dc.cnapi.servers
-        spare = servers.capacity(servers.get(vm["server_uuid"]))["ram"]
-        if grown > spare:
-            message = f"Required additional RAM ({grown}) exceeds the server's available RAM ({spare})"
-            raise refuse("ram", "InsufficientCapacity", message, "Invalid VM update parameters")
-
-
-def _replacing(kind: str, before: Doc, after: Doc) -> Doc:
-    """What changes a map into another: the node may meanwhile write keys of its own, which stay."""
-    changes = {
-        f"set_{kind}": {key: value for key, value in after.items() if before.get(key) != value},
-        f"remove_{kind}": [key for key in before if key not in after],
-    }
-    return {key: value for key, value in changes.items() if value}

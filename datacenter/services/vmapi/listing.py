@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 import msgspec
 
+from datacenter.clock import epoch, iso
 from datacenter.restify import RestError, is_uuid
 from datacenter.services.vmapi.indexes import WALKED
 from datacenter.services.vmapi.record import Vm
@@ -109,7 +111,24 @@ LIST_FIELDS = frozenset(
     }
 )
 """What ``fields`` may name: what a VM is created with, and a little more. Not nics, not image_uuid."""
-SORTABLE = PREDICATE_FIELDS
+SORTABLE = frozenset(
+    {
+        "alias",
+        "billing_id",
+        "brand",
+        "create_timestamp",
+        "docker",
+        "image_uuid",
+        "max_physical_memory",
+        "owner_uuid",
+        "server_uuid",
+        "state",
+        "tags",
+        "uuid",
+    }
+)
+NATURAL = re.compile(r"0|[1-9][0-9]*")
+ALIAS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\*?")
 WORTH_A_WALK = 500
 """Matches from which on sorting them costs more than walking past others."""
 MESSAGE = "Invalid Parameters"
@@ -178,6 +197,14 @@ class Listing:
                 self._problems.invalid(field, "Invalid UUID")
             elif field == "brand" and value not in BRANDS:
                 self._problems.invalid(field, f"Must be one of: {', '.join(LIST_BRANDS)}")
+            elif field == "ram" and not NATURAL.fullmatch(str(value)):
+                self._problems.invalid(field, "Must be a number")
+            elif field == "docker" and str(value) not in {"true", "false"}:
+                self._problems.invalid(field, "Must be true or false")
+            elif field == "alias" and not ALIAS.fullmatch(str(value)):
+                self._problems.invalid(field, "Invalid alias")
+            elif field == "create_timestamp":
+                parts += self._created(value)
             elif field == "state":
                 parts += self._state(value)
             elif field == "alias" and str(value).endswith("*"):
@@ -188,6 +215,13 @@ class Listing:
         if asked.get("uuids"):
             parts += self._uuids(str(asked["uuids"]))
         return parts
+
+    def _created(self, value: Any) -> list[Predicate]:
+        """A moment in ISO form, or in milliseconds since the epoch."""
+        moment = _moment(value)
+        if moment is None:
+            self._problems.invalid("create_timestamp", f"Invalid timestamp: {value}")
+        return [Compare("eq", "create_timestamp", moment)]
 
     def _uuids(self, text: str) -> list[Predicate]:
         wanted = text.split(",")
@@ -252,8 +286,10 @@ class Listing:
         """The last row of the page before: its uuid and its value of the sort field."""
         if not asked.get("marker"):
             return None
-        if "offset" in asked:
-            self._problems.invalid("marker", "marker and offset cannot be used at the same time")
+        if self._offset:
+            told = "offset and marker cannot be used at the same time"
+            conflict = {"fields": ["offset", "marker"], "code": "ConflictingParameters", "message": told}
+            self._problems.errors.append(conflict)
         try:
             marker = msgspec.json.decode(str(asked["marker"]))
         except msgspec.DecodeError:
@@ -266,6 +302,10 @@ class Listing:
                 "marker", "All marker keys except uuid must be present in sort, and the other way round"
             )
             return None
+        if "create_timestamp" in marker:
+            marker["create_timestamp"] = _moment(marker["create_timestamp"])
+            if marker["create_timestamp"] is None:
+                self._problems.invalid("marker", "Marker has an invalid create_timestamp")
         return marker
 
     def _fields(self, asked: Doc) -> list[str] | None:
@@ -275,7 +315,7 @@ class Listing:
         unknown = [name for name in names if name not in LIST_FIELDS]
         if unknown:
             self._problems.invalid("fields", f"Invalid fields: {', '.join(unknown)}")
-        return None if "*" in names else names
+        return names
 
     def _page(self, found: list[Vm]) -> list[Vm]:
         found = sorted(found, key=lambda vm: str(vm["uuid"]), reverse=True)
@@ -310,9 +350,24 @@ def _pair(home: str, name: str, value: str) -> Callable[[Vm], bool]:
     return check
 
 
-def pick(vm: Vm, names: list[str] | None) -> Vm:
-    """The fields asked for; all of them when none are named."""
-    return vm if names is None else {name: vm[name] for name in names if name in vm}
+def _moment(value: Any) -> str | None:
+    """A moment as VMs have it, from its ISO form or from milliseconds since the epoch; None for neither."""
+    text = str(value)
+    try:
+        return iso(int(text) / 1000) if text.isdecimal() else iso(epoch(text))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def pick(vm: Vm, names: list[str] | None, role_tags: Callable[[str], list[str]]) -> Vm:
+    """The fields asked for; without any all of them, but for the role tags, which are looked up when asked for."""
+    if names is None:
+        return vm
+    everything = "*" in names
+    shown = dict(vm) if everything else {name: vm[name] for name in names if name in vm}
+    if everything or "role_tags" in names:
+        shown["role_tags"] = role_tags(vm["uuid"])
+    return shown
 
 
 def check_owner(vm: Vm | None, asked: Doc) -> Vm:

@@ -50,7 +50,7 @@ class MetadataRoutes:
     def get_metadata(self, uuid: str, kind: str, key: str) -> Response:
         held = find(self._vmapi, uuid, params())[kind]
         if key not in held:
-            raise RestError(404, "ResourceNotFound", f"{kind} key {key} not found")
+            raise RestError(404, "ResourceNotFound", "Metadata key not found")
         return reply(held[key])
 
     def add_metadata(self, uuid: str, kind: str) -> Response:
@@ -68,7 +68,7 @@ class MetadataRoutes:
     def delete_metadata(self, uuid: str, kind: str, key: str) -> Response:
         held = find(self._vmapi, uuid, request.args.to_dict())[kind]
         if key not in held:
-            raise RestError(404, "ResourceNotFound", f"{kind} key {key} not found")
+            raise RestError(404, "ResourceNotFound", "Metadata key not found")
         return self._change(uuid, kind, {name: value for name, value in held.items() if name != key})
 
 
@@ -77,8 +77,8 @@ def _given(kind: str) -> Doc:
     given = body()
     problems = Problems()
     if not given:
-        problems.missing(kind)
+        problems.invalid(kind, f"At least one {kind} key must be provided")
     check_metadata(kind, given, problems)
-    problems.check("Invalid metadata")
+    problems.check("Invalid Metadata parameters")
     assert isinstance(given, dict)
     return given

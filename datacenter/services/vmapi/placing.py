@@ -11,6 +11,7 @@ from datacenter.restify import RestError
 from datacenter.services.vmapi.networks import find_network, nic_tags, read_networks
 from datacenter.services.vmapi.nics import resolvers_of, vm_nic
 from datacenter.services.vmapi.record import Vm, new_vm
+from datacenter.services.vmapi.role_tags import read_role_tags
 from datacenter.services.vmapi.validation import (
     NO_PACKAGE,
     Problems,
@@ -49,6 +50,7 @@ class Placing:
         unknown networks, 507 SubnetFull.
         """
         check_payload(asked)
+        role_tags = [] if asked.get("role_tags") is None else read_role_tags(asked, "Invalid VM parameters")
         payload = {**asked, "uuid": asked.get("uuid") or str(uuid.uuid4())}
         payload["alias"] = asked.get("alias") or payload["uuid"]
         self._check_unique(payload)
@@ -56,6 +58,8 @@ class Placing:
         image = self._dc.imgapi.get(payload["image_uuid"])
         check_image(payload, image)
         assert image is not None
+        if payload["brand"] == "lx":
+            payload["kernel_version"] = payload.get("kernel_version") or image["tags"]["kernel_version"]
         networks = self._networks(payload)
         volumes = [volume["name"] for volume in payload.get("volumes") or ()]
         self._dc.volapi.needs.check_reachable(payload["owner_uuid"], volumes, [net["uuid"] for _, net in networks])
@@ -66,6 +70,8 @@ class Placing:
             if isinstance(nics, list):
                 vm = new_vm(payload, nics, server, payload.get("resolvers") or resolvers_of(nics))
                 self._vmapi.table.put(vm)
+                if role_tags:
+                    self._vmapi.role_tags.put(vm["uuid"], role_tags)
                 job = self._job(payload, vm, request_id, context)
                 self._dc.volapi.needs.reserve(vm["owner_uuid"], volumes, vm["uuid"], job.uuid)
         if isinstance(nics, RestError):
@@ -109,7 +115,10 @@ class Placing:
 
     def _server(self, payload: Doc, package: Doc | None, image: Doc, networks: list[tuple[Doc, Doc]]) -> Doc:
         if payload.get("server_uuid"):
-            return self._dc.cnapi.servers.get(payload["server_uuid"])
+            try:
+                return self._dc.cnapi.servers.get(payload["server_uuid"])
+            except RestError as error:
+                raise refuse("server_uuid", "Invalid", error.message) from error
         tags = [nic_tags(network) for _, network in networks]
         return self._dc.cnapi.allocate(payload, package, image, tags)
 

@@ -156,6 +156,42 @@ def _placed(uuid: str, filesystem: Vm) -> Vm:
     return filesystem if source.startswith("/") else {**filesystem, "source": f"/zones/{uuid}/volumes/{source}"}
 
 
+WHOLE = ("owner_uuid", "brand", "state", "server_uuid")
+"""What tells a VM apart from news of one: a put that brings all of these can make a record."""
+
+
+def adopted(told: Vm) -> Vm | None:
+    """A record for a VM that VMAPI did not make, of what a put tells; None when that is not the whole VM."""
+    if any(told.get(field) is None for field in WHOLE):
+        return None
+    now = iso()
+    maps: Vm = {"customer_metadata": {}, "internal_metadata": {}, "tags": {}}
+    lists: Vm = {"datasets": [], "nics": [], "resolvers": [], "snapshots": []}
+    sizes: Vm = dict.fromkeys(("billing_id", "cpu_cap", "cpu_shares", "max_locked_memory", "max_lwps", "limit_priv"))
+    sizes |= dict.fromkeys(("max_physical_memory", "max_swap", "quota", "ram", "zfs_io_priority", "image_uuid"))
+    vm: Vm = {
+        "alias": told["uuid"],
+        "autoboot": True,
+        "create_timestamp": now,
+        "destroyed": None,
+        "firewall_enabled": False,
+        "last_modified": now,
+        "platform_buildstamp": None,
+        "zfs_filesystem": f"zones/{told['uuid']}",
+        "zone_state": None,
+        "zonepath": f"/zones/{told['uuid']}",
+        "zpool": "zones",
+        **maps,
+        **lists,
+        **sizes,
+    }
+    known = {*NODE_FIELDS, *SETTABLE, *OPTIONAL, *WHOLE, "uuid", "last_modified", "vcpus"}
+    vm |= {field: value for field, value in told.items() if field in known and value is not None}
+    if vm["state"] != "running":
+        vm.pop("pid", None)
+    return vm
+
+
 def news(vm: Vm, update: Vm) -> Vm:
     """The VM after an update from its node; the same object when the update changes nothing.
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 Doc = dict[str, Any]
 
 PROC_LIMIT = 20.0
+PROC_ERRORS = {
+    "VmNotRunning": (409, "VmNotRunning"),
+    "VmNotFound": (404, "ResourceNotFound"),
+    "ResourceNotFound": (404, "ResourceNotFound"),
+}
+"""What CNAPI answers when a node fails to list processes, which VMAPI passes on."""
 
 
 class VmRoutes:
@@ -66,23 +72,29 @@ class VmRoutes:
         if request.method == "HEAD":
             return reply(x_joyent_resource_count=str(listing.count(self._vmapi.table)))
         page, total = listing.run(self._vmapi.table)
-        body = [pick(self._shown(vm), listing.fields) for vm in page]
+        body = [self._picked(vm, listing.fields) for vm in page]
         return reply(body, x_joyent_resource_count=str(total))
 
     def create_vm(self) -> Response:
         """Queue the provisioning of a VM, after everything that can be refused at once."""
-        asked = params()
+        asked = checked_sync(params())
         vm_uuid, job_uuid = self._vmapi.placing.provision(asked, g.request_id, context())
         return accepted(self._dc, vm_uuid, job_uuid, sync=truthy(asked.get("sync")))
 
     def put_vms(self) -> Response:
-        """Take in what a node says about all of its VMs; those it doesn't know here are left alone."""
-        news = params().get("vms")
+        """Take in what a node says about its VMs."""
+        server_uuid, news = request.args.get("server_uuid"), params().get("vms")
+        for field, value in (("server_uuid", server_uuid), ("vms", news)):
+            if not value:
+                raise RestError(409, "ValidationFailed", MESSAGE, [{"field": field, "code": "MissingParameter"}])
+        if not is_uuid(server_uuid):
+            raise _invalid("server_uuid", "Invalid UUID")
         if not isinstance(news, dict):
             raise _invalid("vms", "Must be an object")
         with self._dc.store.transaction():
             for uuid, update in news.items():
-                self._vmapi.apply(uuid, _object(update))
+                _check_uuid(uuid)
+                self._vmapi.put({**_object(update), "uuid": uuid})
         return reply(status=200)
 
     def get_vm(self, uuid: str) -> Response:
@@ -95,25 +107,28 @@ class VmRoutes:
             except TaskError as error:
                 raise error.rest() from error
         fields = str(asked["fields"]).split(",") if asked.get("fields") else None
-        return reply(pick(self._shown(vm), None if fields and "*" in fields else fields))
+        return reply(self._picked(vm, fields))
+
+    def _picked(self, vm: Vm, fields: list[str] | None) -> Vm:
+        return pick(self._shown(vm), fields, self._vmapi.role_tags.of)
 
     def put_vm(self, uuid: str) -> Response:
-        """Take in what a node says about one of its VMs."""
+        """Take in what a node says about one of its VMs. A VM nobody knows is put on record if all of it is told."""
         _check_uuid(uuid)
         update = params()
-        vm = self._vmapi.apply(uuid, update)
+        vm = self._vmapi.put(update)
         if vm is None:
             raise RestError(404, "ResourceNotFound", "VM not found")
         return reply(as_put(vm, update))
 
     def act(self, uuid: str) -> Response:
         """Queue an action: start, stop, kill, reboot, update."""
-        asked = params()
+        asked = checked_sync(params())
         job = self._vmapi.actions.act(find(self._vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
         return accepted_job(self._dc, job, asked)
 
     def destroy(self, uuid: str) -> Response:
-        asked = params()
+        asked = checked_sync(params())
         job = self._vmapi.actions.destroy(find(self._vmapi, uuid, asked), {**asked, "context": context()}, g.request_id)
         return accepted_job(self._dc, job, asked)
 
@@ -127,20 +142,16 @@ class VmRoutes:
                 vm["server_uuid"], "machine_proc", {"uuid": vm["uuid"]}, timeout=PROC_LIMIT, req_id=g.request_id
             )
         except TaskError as error:
-            status = 409 if error.rest_code == "VmNotRunning" else 500
-            code = error.rest_code if status == 409 else "InternalError"
+            status, code = PROC_ERRORS.get(error.rest_code, (500, "InternalError"))
             raise RestError(status, code, error.message) from error
         return reply(found.get("result", found))
 
     def statuses(self) -> Response:
-        """The states of the VMs named by ``uuids``; unknown ones are left out."""
-        text = str(params().get("uuids", ""))
-        uuids = [uuid for uuid in text.split(",") if uuid]
+        """The states of the VMs named by ``uuids``; what is unknown, or no uuid, is left out."""
+        uuids = str(params().get("uuids", ""))
         if not uuids:
-            raise _invalid("uuids", "Must be a list of UUIDs")
-        for uuid in uuids:
-            _check_uuid(uuid)
-        known = [vm for uuid in uuids if (vm := self._vmapi.table.get(uuid)) is not None]
+            raise RestError(409, "MissingParameter", "uuids is required")
+        known = [vm for uuid in uuids.split(",") if (vm := self._vmapi.table.get(uuid)) is not None]
         return reply({vm["uuid"]: self._shown(vm)["state"] for vm in known})
 
     def _shown(self, vm: Vm) -> Vm:
@@ -154,6 +165,13 @@ def find(vmapi: Vmapi, uuid: str, asked: Doc) -> Vm:
     """The VM that a request is about. Raises RestError: 409 for no UUID, 404 for unknown and others' VMs."""
     _check_uuid(uuid)
     return check_owner(vmapi.table.get(uuid), asked)
+
+
+def checked_sync(asked: Doc) -> Doc:
+    """The request's parameters. Raises RestError when ``sync`` is neither true nor false."""
+    if asked.get("sync") not in (None, "", True, False, "true", "false"):
+        raise _invalid("sync", "Invalid parameter")
+    return asked
 
 
 def accepted_job(dc: DataCenter, job: Job, asked: Doc) -> Response:
@@ -191,5 +209,5 @@ def _invalid(field: str, message: str) -> RestError:
 
 
 def _check_uuid(uuid: str) -> None:
-    if not is_uuid(uuid):
+    if not is_uuid(uuid) or uuid != uuid.lower():
         raise _invalid("uuid", "Invalid UUID")

@@ -31,6 +31,7 @@ PAYLOAD_ONLY = frozenset(
         "package",
         "affinity",
         "locality",
+        "role_tags",
     },
 )
 """What a provisioning job carries that is no part of the payload for the node."""
@@ -202,9 +203,7 @@ class Steps:
         """List the VM as destroyed and free its addresses, now that its node has let go of it."""
         vm = self.vm(job)
         if vm["state"] != "destroyed":
-            with self._dc.store.transaction():
-                self._dc.napi.release_nics(vm["uuid"])
-                self._vmapi.table.put(record.destroyed(vm))
+            self._vmapi.gone(vm)
         return "VM marked as destroyed"
 
     def release_nics(self, job: Job) -> str:
@@ -224,12 +223,20 @@ class Steps:
         vm = self.vm(job)
         changes = record.changed(vm, job.params["payload"])
         changes |= {key: value for key, value in job.notes.pop("news", {}).items() if key in record.NODE_FIELDS}
-        self._vmapi.table.put({**vm, **changes, "last_modified": max(iso(), vm["last_modified"])})
+        with self._dc.store.transaction():
+            if changes.get("owner_uuid", vm["owner_uuid"]) != vm["owner_uuid"]:
+                self._dc.napi.nics.set_owner(vm["uuid"], changes["owner_uuid"])
+                changes["nics"] = [{**nic, "owner_uuid": changes["owner_uuid"]} for nic in vm["nics"]]
+            self._vmapi.table.put({**vm, **changes, "last_modified": max(iso(), vm["last_modified"])})
         self.release_name(job)
         return "OK"
 
     def release_name(self, job: Job) -> str:
-        self._vmapi.release_name(job.params["owner_uuid"], job.params["payload"].get("alias"))
+        """Let go of the name that the update reserved: by now the VM has it, or never will."""
+        payload, vm = job.params["payload"], self._vmapi.table.get(job.vm_uuid)
+        if payload.keys() & {"alias", "owner_uuid"} and vm is not None:
+            owner = payload.get("owner_uuid", job.params["owner_uuid"])
+            self._vmapi.release_name(owner, payload.get("alias", vm["alias"]))
         return "OK"
 
     def _server(self, job: Job) -> str:

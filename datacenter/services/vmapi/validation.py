@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from datacenter.restify import RestError, is_uuid
+from datacenter.services.vmapi import tags
 from datacenter.services.vmapi.networks import read_networks
 
 Doc = dict[str, Any]
@@ -73,6 +74,8 @@ def check_payload(payload: Doc) -> None:
         except ValueError as error:
             problems.invalid("networks", str(error))
     _check_volumes(payload, problems)
+    _check_rules(payload, problems)
+    _check_locality(payload.get("locality"), problems)
     problems.check()
 
 
@@ -116,6 +119,9 @@ def check_metadata(field: str, metadata: Any, problems: Problems) -> None:
             problems.invalid(field, f"Forbidden {field} value type: {key}")
         if field == "customer_metadata" and key.endswith("_pw"):
             problems.invalid(field, f"Forbidden {field} key: {key}")
+    if field == "tags":
+        for complaint in tags.complaints(metadata):
+            problems.invalid(field, complaint)
 
 
 def check_image(payload: Doc, image: Doc | None) -> None:
@@ -155,6 +161,35 @@ def _check_volume(volume: Any, problems: Problems) -> None:
         problems.invalid("volumes", f"Invalid mode: {volume['mode']}")
     if volume.get("type", VOLUME_TYPE) != VOLUME_TYPE:
         problems.invalid("volumes", f"Invalid type: {volume['type']}")
+
+
+def _check_rules(payload: Doc, problems: Problems) -> None:
+    """Firewall rules for a VM that is not there yet: whole ones, of an account."""
+    rules = payload.get("firewall_rules")
+    for rule in rules if isinstance(rules, list) else ():
+        if not isinstance(rule, dict):
+            problems.invalid("firewall_rules", "Must be an array of objects")
+        elif not is_uuid(rule.get("uuid")) or not is_uuid(rule.get("owner_uuid")):
+            problems.invalid("firewall_rules", "Each rule needs the UUIDs of itself and of its owner")
+        elif not isinstance(rule.get("rule"), str) or not isinstance(rule.get("enabled"), bool):
+            problems.invalid("firewall_rules", "Each rule needs its text, and whether it is enabled")
+        elif "global" in rule:
+            problems.invalid("firewall_rules", "Global rules are not a VM's")
+
+
+def _check_locality(locality: Any, problems: Problems) -> None:
+    """VMs that a new one is to be near to, or far from: the UUID of one, or a list."""
+    if locality is None:
+        return
+    if not isinstance(locality, dict):
+        problems.invalid("locality", "Must be an object")
+        return
+    for hint in ("near", "far"):
+        wanted = locality.get(hint) or []
+        if not all(
+            map(is_uuid, [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else [None])
+        ):
+            problems.invalid("locality", f"{hint} must be a UUID or an array of UUIDs")
 
 
 def _is_count(value: object) -> bool:

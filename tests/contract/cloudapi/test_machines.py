@@ -77,6 +77,18 @@ def test_tags_and_metadata(jdoe, machine):
     eventually(lambda: jdoe.get(f"{path}/metadata/size").json, "xl")
 
 
+def test_tags_of_docker_stay(dc, jdoe, machine):
+    vm = dc.vmapi.vm(machine["id"])
+    dc.vmapi.table.put({**vm, "tags": {"sdc_docker": True, "a": "b"}})
+    path = f"/jdoe/machines/{machine['id']}/tags"
+    assert jdoe.send("PUT", path, c="d").json == {"sdc_docker": True, "c": "d"}
+    eventually(lambda: jdoe.get(path).json, {"sdc_docker": True, "c": "d"})
+    assert jdoe.send("DELETE", path).status_code == 204
+    eventually(lambda: jdoe.get(path).json, {"sdc_docker": True})
+    refused = jdoe.send("DELETE", f"{path}/sdc_docker")
+    assert (refused.status_code, refused.json["code"]) == (409, "InvalidArgument")
+
+
 def test_nics(jdoe, machine):
     path = f"/jdoe/machines/{machine['id']}/nics"
     (nic,) = jdoe.get(path).json
