@@ -14,7 +14,7 @@ Doc = dict[str, Any]
 
 COPY_LIMIT = 1800
 """Seconds to copy what a container wrote; a real server's file system does it at once, in a job of 180."""
-IMAGE_LIMIT = 3600
+REPROVISION_LIMIT = 210
 
 
 def snapshot_workflows(steps: Steps) -> list[Workflow]:
@@ -33,9 +33,9 @@ def snapshot_workflows(steps: Steps) -> list[Workflow]:
         return Task(name, steps.node_task(task, build, lambda _: limit), limit + 10)
 
     def chain(task: str, version: str, limit: int, *tasks: Task) -> Workflow:
-        return Workflow(task, version, limit + 120, (*before, *tasks, refresh, release), tidy, tidy)
+        return Workflow(task, version, limit, (*before, *tasks, refresh, release), tidy, tidy)
 
-    reprovision = on_node("cnapi.reprovision_vm", "machine_reprovision", _image, IMAGE_LIMIT)
+    reprovision = on_node("cnapi.reprovision_vm", "machine_reprovision", _image, REPROVISION_LIMIT)
     return [
         chain(
             "snapshot", "7.0.3", COPY_LIMIT, on_node("cnapi.snapshot_vm", "machine_create_snapshot", _name, COPY_LIMIT)
@@ -57,7 +57,12 @@ def snapshot_workflows(steps: Steps) -> list[Workflow]:
             on_node("cnapi.delete_snapshot", "machine_delete_snapshot", _name, 120),
         ),
         chain(
-            "reprovision", "7.0.3", IMAGE_LIMIT, reprovision, refresh, Task("cnapi.start_vm", _boot_again(steps), 130)
+            "reprovision",
+            "7.0.3",
+            REPROVISION_LIMIT,
+            reprovision,
+            refresh,
+            Task("cnapi.start_vm", _boot_again(steps), 130),
         ),
     ]
 

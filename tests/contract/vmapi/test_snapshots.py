@@ -159,6 +159,7 @@ def test_reprovision(world, vm, other_image, state):
         "reprovision",
         "reprovision",
     )
+    assert job["timeout"] == 210
     after = world.vmapi.vm(vm["uuid"])
     assert (after["image_uuid"], after["state"], after["snapshots"]) == (other_image, state, [])
     for field in ("internal_metadata", "tags", "alias", "owner_uuid"):
