@@ -25,7 +25,7 @@ from datacenter.images.tree import UnsafePath
 from datacenter.node.files import lookup, view
 from datacenter.node.files.changes import changes
 from datacenter.node.files.gather import NoSourceError, gather
-from datacenter.node.files.layer import write_layer
+from datacenter.node.files.layer import LayerTooLargeError, write_layer
 from datacenter.node.files.pack import pack
 from datacenter.node.files.place import place
 from datacenter.node.files.unpack import RefusedError, unpack
@@ -143,6 +143,8 @@ def _receive(connection: socket.socket, job: Job) -> None:
 
 def _refusal(error: Exception) -> Failure:
     """Why there is nothing to read from or to write to."""
+    if isinstance(error, LayerTooLargeError):
+        return _named("LayerTooLarge", str(error))
     if isinstance(error, NoSourceError):
         return _named("NoSource", str(error))
     if isinstance(error, (RefusedError, UnsafePath, *_BAD_ARCHIVE)):

@@ -20,6 +20,12 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _KEPT = ("user.", "security.capability")
 _PIECE = 64 * 1024
 _ZEROS = bytes(_PIECE)
+LARGEST = 20 * 1024**3
+"""Bytes; IMGAPI takes no larger file, and nobody is to reckon digests of a terabyte of holes."""
+
+
+class LayerTooLargeError(ValueError):
+    """There is more than a layer may hold."""
 
 
 def write_layer(file: BinaryIO, upper: Path, layers: list[Path], ignored: Collection[str]) -> dict[str, object]:
@@ -55,6 +61,8 @@ class LayerFile:
     def sendall(self, data: bytes | bytearray, /) -> None:
         self._digest.update(data)
         self.size += len(data)
+        if self.size > LARGEST:
+            raise LayerTooLargeError(f"a layer may hold at most {LARGEST >> 30} GiB")
         for start in range(0, len(data), _PIECE):
             piece = bytes(data[start : start + _PIECE])
             if piece == _ZEROS:
