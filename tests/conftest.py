@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+REAL = {"node", "docker", "npm"}
+"""Marks of tests that drive real containers and clients, which share the machine with everything else on it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run again what failed beside real containers; what has everything in its own hands must pass at once."""
+    for item in items:
+        if any(item.get_closest_marker(mark) for mark in REAL):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))

@@ -6,7 +6,7 @@ import resource
 import shutil
 from pathlib import Path
 
-from datacenter.node import cgroups, spawn
+from datacenter.node import capabilities, cgroups, spawn
 from datacenter.node.home import Home
 from datacenter.node.spec import Host
 
@@ -27,5 +27,6 @@ def find_host(home: Home) -> Host:
         seccomp=Path("/proc/sys/kernel/seccomp").exists(),
         cgroup=home.cgroup,
         features=cgroups.features(),
+        capabilities=capabilities.own(),
         privileged=home.settings.privileged,
     )

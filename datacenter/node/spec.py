@@ -34,6 +34,8 @@ class Host:
     """Parent of every container's cgroup."""
     features: frozenset[str] = frozenset()
     """Limits that the kernel's cgroups carry out here, by the names of Docker capabilities."""
+    capabilities: frozenset[str] | None = None
+    """What the agent may give away, as the kernel bounds it; None: everything."""
     privileged: bool = False
     """Whether containers may reach out of themselves when VMAPI's record says so: the operator's decision."""
 
@@ -157,7 +159,7 @@ def is_privileged(linux: Json) -> bool:
 
 def _capabilities(linux: Json, host: Host) -> list[str]:
     added = ("ALL",) if is_privileged(linux) else linux.get("CapAdd") or ()
-    return capabilities.effective(added, linux.get("CapDrop") or (), host_wide=host.privileged)
+    return capabilities.effective(added, linux.get("CapDrop") or (), host_wide=host.privileged, ours=host.capabilities)
 
 
 def _security(linux: Json) -> bool:
@@ -242,7 +244,7 @@ def _paths(linux: Json, name: str, ours: tuple[str, ...]) -> list[str]:
 def _devices(linux: Json, rules: list[Json]) -> Json:
     """OCI ``devices`` of a container that may have some; ``rules`` of its cgroup are added to."""
     if is_privileged(linux):
-        rules.append({"allow": True, "access": "rwm"})
+        rules.append({"allow": True, "type": "a", "access": "rwm"})
         return {"devices": devices.all_devices()}
     found = devices.container_devices(linux.get("Devices") or [])
     rules += [

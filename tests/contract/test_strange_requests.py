@@ -16,15 +16,19 @@ from gateway.blueprints import RESOURCES
 from gateway.operations import by_name
 from tests.contract.house import House, house, make_house
 from translators.containers.execs import ExecCreate
-from translators.containers.model import ContainerCreate
+from translators.containers.model import ContainerCreate, HostConfig
+from translators.options import OPTIONS, Place
 
 __all__ = ["house", "make_house"]
 STREAMS = {"container.wait", "container.attach", "container.logs", "exec.start", "event.list",
-           "container.stats", "system.auth"}  # fmt: skip
-"""They wait, or speak to a node's socket or a registry: other tests have those."""
+           "container.stats", "system.auth", "distribution.inspect", "image.search", "image.push",
+           "container.attach.websocket", "volume.create"}  # fmt: skip
+"""They wait, or speak to a node's socket, a registry or a storage VM: other tests have those."""
 HANDLED = sorted({name for resource in RESOURCES for name in resource.handled} - STREAMS)
 MODELS = {
     "container.create": ContainerCreate,
+    "gateway.explain": ContainerCreate,
+    "container.update": HostConfig,
     "exec.create": ExecCreate,
 }
 
@@ -41,10 +45,21 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=6,
 )
-PARAMETERS = (
-    "all limit size since before filters name t signal force v link tail timestamps follow stdout stderr until ps_args "
-    "condition h w repo tag fromImage fromSrc changes message platform digests noprune quiet detachKeys stream logs"
-).split()
+PARAMETERS = sorted({row.name for row in OPTIONS if row.place is Place.QUERY} | {"outputs", "version"})
+KNOWN: dict[str, list[Any]] = {}
+for row in OPTIONS:
+    KNOWN.setdefault(row.leaf, []).extend([*row.samples, *(case.value for case in row.cases)])
+"""What the table of options says of a field: values that make sense, or just not."""
+FILTERS = st.dictionaries(
+    st.sampled_from(
+        "status name id label exited before since ancestor network volume health publish expose is-task isolation "
+        "dangling reference until type event container image daemon scope driver bogus".split()
+    ),
+    st.lists(TEXTS | st.sampled_from(["running", "exited", "80/tcp", "a=b", "2020-01-01", "1h", "true"]), max_size=3)
+    | st.dictionaries(TEXTS, st.booleans() | TEXTS, max_size=2)
+    | JSON,
+    max_size=3,
+).map(json.dumps)
 
 
 def of_type(hint: Any) -> st.SearchStrategy[Any]:
@@ -67,9 +82,14 @@ def model_of(struct: type, **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy
     fields = st.lists(st.sampled_from(sorted(hints)), max_size=3, unique=True)
 
     def fill(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
-        return st.fixed_dictionaries({name: of_type(hints[name]) for name in names} | fixed)
+        return st.fixed_dictionaries({name: value_of(name, hints[name]) for name in names} | fixed)
 
     return fields.flatmap(fill)
+
+
+def value_of(name: str, hint: Any) -> st.SearchStrategy[Any]:
+    known = KNOWN.get(name)
+    return st.sampled_from(known) | of_type(hint) if known else of_type(hint)
 
 
 def body_of(name: str) -> st.SearchStrategy[bytes]:
@@ -90,6 +110,8 @@ def exchange(house: House, name: str, data: st.DataObject) -> None:
             path = path.replace(f"{{{parameter}}}", data.draw(value).replace("?", ""))
     version = data.draw(st.sampled_from(["", "/v1.24", "/v1.41", "/v1.51"]))
     query = data.draw(st.dictionaries(st.sampled_from(PARAMETERS), TEXTS, max_size=3))
+    if data.draw(st.booleans()):
+        query["filters"] = data.draw(FILTERS)
     body = data.draw(body_of(name)) if operation.method == "POST" else None
     kind = data.draw(st.sampled_from(["application/json"] * 4 + ["text/plain", "application/json; charset=utf-8", ""]))
     before = house.things()

@@ -102,6 +102,12 @@ def test_the_gateway_starts_greenlets_through_wire_alone():
     assert found == ["gateway/wire/spawn.py"]
 
 
+def test_nobody_draws_from_the_chance_that_all_share():
+    """A thread in the background that does so changes what another, a property test, say, is about to draw."""
+    shared = re.compile(r"\brandom\.(?!Random\b|SystemRandom\b)\w+\(|from random import (?!Random\b)")
+    assert [name_of(path) for path in MODULES if shared.search(path.read_text())] == []
+
+
 def test_the_generated_pages_are_current(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["generate_docs.py", "--check"])
     generate = runpy.run_path(str(ROOT / "tools/generate_docs.py"))

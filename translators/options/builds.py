@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from translators.options.other_operations import MAPPED, PLAIN, REFUSED, UNIT, WARNED, query
-from translators.options.row import Option
+from translators.options.calls import MAPPED, PLAIN, REFUSED, UNIT, WARNED, query, rows
+from translators.options.row import Option, Place
 
 _COMMIT = f"{UNIT}/containers/test_commit.py"
 _BUILD = f"{UNIT}/images/test_build_options.py"
@@ -30,5 +30,10 @@ BUILDS: tuple[Option, ...] = (
            session=(PLAIN, "BuildKit's."),
            version=(REFUSED, "1.38 `2` is BuildKit; `1`, the classic builder, is what there is.")),
     *query("image.build", _BUILD, buildid="1.39"),
+    *rows("image.build", Place.HEADER, f"{UNIT}/images/test_credentials.py", **{"X-Registry-Config": ""}),
+    *query("build.prune", "", **dict.fromkeys(
+        ("all", "filters", "keep-storage", "reserved-space", "max-used-space", "min-free-space"),
+        (PLAIN, "1.31 There is no cache beside the images that you have."),
+    )),
     *query("build.cancel", "tests/e2e/test_build.py", id="1.39"),
 )  # fmt: skip

@@ -12,18 +12,11 @@ from translators.options import OPTIONS
 from translators.options.row import Case, Fate, Option
 
 UNTOLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "container.attach.websocket": ("detachKeys", "logs", "stream", "stdin", "stdout", "stderr"),
-    "build.prune": ("keep-storage", "reserved-space", "max-used-space", "min-free-space", "all", "filters"),
     "network.list": ("filters",),
     "network.inspect": ("verbose", "scope"),
     "network.create": (),
     "network.connect": (),
     "network.disconnect": (),
-    "network.prune": ("filters",),
-    "volume.list": ("filters",),
-    "volume.create": (),
-    "volume.remove": ("force",),
-    "volume.prune": ("filters",),
 })  # fmt: skip
 """Operations whose parameters have no rows: most are not served, and then none of them matters."""
 

@@ -2,40 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.versions import ApiVersion
+from translators.options.calls import CONTRACT, E2E, MAPPED, PLAIN, REFUSED, UNIT, WARNED, body, query, rows
 from translators.options.host_config import HOST_CONFIG
-from translators.options.row import Case, Fate, Option, Place, no_effect
-
-UNIT, CONTRACT, E2E = "tests/unit/translators", "tests/contract", "tests/e2e"
-HONOURED, PLAIN, MAPPED, REFUSED, WARNED = Fate.HONOURED, Fate.PLAIN, Fate.MAPPED, Fate.REFUSED, Fate.WARNED
-
-
-def rows(operation: str, place: Place, proof: str, **options: str | tuple[Fate, str]) -> list[Option]:
-    """Make rows; ``__`` in a name stands for ``-``. A text is ``[since] [needs:capability] note`` of an honoured one."""
-    made = []
-    for name, said in options.items():
-        fate, text = said if isinstance(said, tuple) else (HONOURED, said)
-        since, needs, words = ApiVersion(1, 24), "", text.split()
-        if words and words[0].startswith("1."):
-            since = ApiVersion.parse(words.pop(0))
-        if words and words[0].startswith("needs:"):
-            needs = words.pop(0).removeprefix("needs:")
-        made.append(
-            Option(
-                operation=operation, place=place, name=name.replace("__", "-"), fate=fate, note=" ".join(words),
-                since=since, needs=needs, without=REFUSED, proof="" if fate is PLAIN else proof,
-            )
-        )  # fmt: skip
-    return made
-
-
-def query(operation: str, proof: str, **options: str | tuple[Fate, str]) -> list[Option]:
-    return rows(operation, Place.QUERY, proof, **options)
-
-
-def body(operation: str, proof: str, **options: str | tuple[Fate, str]) -> list[Option]:
-    return rows(operation, Place.BODY, proof, **options)
-
+from translators.options.row import Case, Option, Place, no_effect
 
 CONTAINERS: tuple[Option, ...] = (
     *query("container.list", f"{UNIT}/containers/test_listing.py", all="", limit="", size="", filters="",
@@ -52,6 +21,8 @@ CONTAINERS: tuple[Option, ...] = (
     *query("container.kill", f"{UNIT}/containers/test_lifecycle.py", signal=""),
     *query("container.rename", f"{UNIT}/containers/test_lifecycle.py", name=""),
     *query("container.attach", f"{CONTRACT}/test_options_of_others.py", detachKeys="", logs="", stream="", stdin="", stdout="", stderr=""),
+    *query("container.attach.websocket", f"{CONTRACT}/test_options_of_others.py", detachKeys="", logs="", stream="",
+           stdin="1.42 To 1.41 all streams are joined.", stdout="1.42", stderr="1.42"),
     *query("container.wait", f"{UNIT}/containers/test_wait.py", condition="1.30"),
     *query("container.remove", f"{UNIT}/containers/test_lifecycle.py", force="",
            v=(MAPPED, "Anonymous volumes always go with their container.")),
@@ -73,43 +44,44 @@ EXECS: tuple[Option, ...] = (
     *query("exec.resize", f"{CONTRACT}/test_options.py", h="", w=""),
 )  # fmt: skip
 
+_PLATFORM = "That of the data center's machines only."
+_IMG = f"{UNIT}/images"
 IMAGES: tuple[Option, ...] = (
-    *query("image.list", f"{UNIT}/images/test_listing.py", filters="", filter="Removed in 1.41, served all the same.",
-           digests=(PLAIN, "Digests are always told.")),
-    *query("image.list", f"{UNIT}/images/test_lineage.py", all="With the steps that builds keep as their cache."),
-    *query("image.list", "", **{
-        "shared-size": (PLAIN, "1.42 Told as -1, not known, which Docker does without the parameter."),
+    *query("image.list", f"{_IMG}/test_listing.py", filters="", filter="Removed in 1.41, served all the same."),
+    *query("image.list", f"{_IMG}/test_lineage.py", all="With the steps that builds keep as their cache."),
+    *query("image.list", "", digests=(PLAIN, "Digests are always told."), **{
+        "shared-size": (PLAIN, "1.42 It stays -1, not known."),
         "manifests": (PLAIN, "1.47 Only one platform is stored of each image."),
     }),
     *query("image.create", f"{CONTRACT}/test_options_of_others.py", fromImage="", fromSrc="`-` only."),
-    *query("image.create", f"{UNIT}/images/test_pull.py", tag="", platform="1.32 That of the data center's machines only."),
-    *query("image.create", f"{UNIT}/images/test_load.py", repo="", message="", changes=""),
-    *rows("image.create", Place.HEADER, f"{UNIT}/images/test_pull.py", **{"X-Registry-Auth": ""}),
-    *query("image.inspect", f"{CONTRACT}/test_options_of_others.py", platform="1.49 That of the machines only.",
+    *query("image.create", f"{_IMG}/test_pull.py", tag="", platform=f"1.32 {_PLATFORM}"),
+    *query("image.create", f"{_IMG}/test_load.py", repo="", message="", changes=""),
+    *rows("image.create", Place.HEADER, f"{_IMG}/test_pull.py", **{"X-Registry-Auth": ""}),
+    *query("image.inspect", f"{CONTRACT}/test_options_of_others.py", platform=f"1.49 {_PLATFORM}",
            manifests=(PLAIN, "1.48 Only one platform is stored of each image.")),
-    *query("image.history", f"{CONTRACT}/test_options_of_others.py", platform="1.48 That of the machines only."),
-    *query("image.push", f"{UNIT}/images/test_push.py", tag="Without one, every tag of the repository.",
-           platform="1.46 That of the machines only."),
-    *rows("image.push", Place.HEADER, f"{UNIT}/images/test_push.py", **{"X-Registry-Auth": ""}),
-    *query("image.save", f"{UNIT}/images/test_save.py", platform="1.48 That of the machines only."),
-    *query("image.save.many", f"{UNIT}/images/test_save.py", names="", platform="1.48 That of the machines only."),
-    *query("image.search", f"{UNIT}/images/test_registries.py", term="", limit="", filters=""),
-    *rows("image.search", Place.HEADER, f"{UNIT}/images/test_registries.py", **{"X-Registry-Auth": ""}),
-    *rows("distribution.inspect", Place.HEADER, f"{UNIT}/images/test_registries.py", **{"X-Registry-Auth": ""}),
+    *query("image.history", f"{CONTRACT}/test_options_of_others.py", platform=f"1.48 {_PLATFORM}"),
+    *query("image.push", f"{_IMG}/test_push.py", tag="Without one, every tag of the repository.", platform=f"1.46 {_PLATFORM}"),
+    *rows("image.push", Place.HEADER, f"{_IMG}/test_push.py", **{"X-Registry-Auth": ""}),
+    *query("image.save", f"{_IMG}/test_save.py", platform=f"1.48 {_PLATFORM}"),
+    *query("image.save.many", f"{_IMG}/test_save.py", names="", platform=f"1.48 {_PLATFORM}"),
+    *query("image.search", f"{_IMG}/test_registries.py", term="", limit="", filters=""),
+    *rows("image.search", Place.HEADER, f"{_IMG}/test_registries.py", **{"X-Registry-Auth": ""}),
+    *rows("distribution.inspect", Place.HEADER, f"{_IMG}/test_registries.py", **{"X-Registry-Auth": ""}),
     *query("image.tag", f"{CONTRACT}/test_options_of_others.py", repo="", tag=""),
-    *query("image.remove", f"{UNIT}/images/test_removal.py", force=""),
-    *query("image.remove", f"{UNIT}/images/test_lineage.py", noprune=""),
+    *query("image.remove", f"{_IMG}/test_removal.py", force=""),
+    *query("image.remove", f"{_IMG}/test_lineage.py", noprune=""),
     *query("image.remove", f"{CONTRACT}/test_options_of_others.py",
-           platforms=(REFUSED, "1.50 An image has one platform: remove the image.")),
+           platforms=(REFUSED, "1.50 An image of this data center has one platform.")),
     *query("image.prune", f"{E2E}/test_lifecycle.py", filters=""),
-    *query("image.load", f"{UNIT}/images/test_load.py", quiet=""),
-    *query("image.load", f"{UNIT}/images/test_save.py", platform="1.48 That of the machines only."),
+    *query("image.load", f"{_IMG}/test_load.py", quiet=""),
+    *query("image.load", f"{_IMG}/test_save.py", platform=f"1.48 {_PLATFORM}"),
 )  # fmt: skip
 
 _LOGIN = f"{CONTRACT}/test_options_of_others.py"
 SYSTEM: tuple[Option, ...] = (
     *body("system.auth", _LOGIN, username="", password="", serveraddress="", identitytoken="",
           email=(PLAIN, "Registries ask for none any more."), auth=(PLAIN, "`username` and `password` say the same.")),
+    *query("network.prune", "", filters=(PLAIN, "No network was made by a Docker client, so there is none to remove.")),
     *query("system.df", f"{CONTRACT}/test_options_of_others.py", type="1.42"),
     *query("event.list", f"{UNIT}/events/test_stream.py", since="", until="", filters=""),
 )  # fmt: skip

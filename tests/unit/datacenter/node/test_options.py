@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datacenter.node import cgroups, complaints, devices, mounts, resources, seccomp, spec
+from datacenter.node import capabilities, cgroups, complaints, devices, mounts, resources, seccomp, spec
 from datacenter.node.sysinfo import capabilities_of, ulimits_of
 from datacenter.node.tasks import TaskError
 from grammars.seccomp import parse
@@ -94,9 +94,20 @@ def test_a_privileged_container():
     assert "CAP_SYS_ADMIN" in found["process"]["capabilities"]["effective"]
     assert "seccomp" not in found["linux"]
     assert found["linux"]["maskedPaths"] == found["linux"]["readonlyPaths"] == []
-    assert {"allow": True, "access": "rwm"} in found["linux"]["resources"]["devices"]
+    assert {"allow": True, "type": "a", "access": "rwm"} in found["linux"]["resources"]["devices"]
     assert "/dev/null" in {device["path"] for device in found["linux"]["devices"]}
     assert not any("ro" in mount["options"] for mount in found["mounts"] if mount["destination"].startswith("/sys"))
+
+
+def test_nobody_gets_what_the_node_has_not():
+    ours = frozenset({"CHOWN", "NET_ADMIN"})
+    assert capabilities.effective(["ALL"], [], ours=ours) == ["CAP_CHOWN", "CAP_NET_ADMIN"]
+    assert capabilities.effective([], [], ours=ours) == ["CAP_CHOWN"]
+    with pytest.raises(TaskError, match="has not the capability SYS_NICE itself") as refused:
+        capabilities.effective(["SYS_NICE"], [], ours=ours)
+    assert refused.value.rest_code == "NotSupported"
+    assert capabilities.own() <= set(capabilities.BY_NUMBER)
+    assert set(capabilities.BY_NUMBER) == {*capabilities.ADDABLE, *capabilities.HOST_WIDE}
 
 
 def test_a_device():

@@ -13,7 +13,7 @@ from translators.images.build_options import build_container, build_options
 
 NAMES = [
     "t", "dockerfile", "target", "buildargs", "labels", "nocache", "pull", "q", "rm", "forcerm", "memory", "memswap",
-    "cpushares", "cpuperiod", "cpuquota", "cpusetcpus", "shmsize", "ulimits", "extrahosts", "networkmode", "cachefrom",
+    "cpushares", "cpuperiod", "cpuquota", "cpusetcpus", "cpusetmems", "shmsize", "ulimits", "extrahosts", "networkmode", "cachefrom",
     "remote", "squash", "outputs", "platform", "version", "isolation", "securityopt", "buildid", "cgroupparent",
 ]  # fmt: skip
 

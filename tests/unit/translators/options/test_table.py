@@ -19,6 +19,7 @@ from translators.options import OPTIONS, Fate, Place
 from translators.options.compatibility import UNTOLD
 from translators.options.other_operations import NOT_UPDATED, UPDATED
 from translators.system.auth import AuthConfig
+from translators.volumes.model import VolumeCreate
 
 ROOT = Path(__file__).parents[4]
 MODELS = {
@@ -26,6 +27,7 @@ MODELS = {
     "exec.create": ExecCreate,
     "exec.start": ExecStart,
     "system.auth": AuthConfig,
+    "volume.create": VolumeCreate,
 }
 FREE_FORM = {"BindOptions", "VolumeOptions", "ImageOptions", "ClusterOptions"}
 IN_UPDATE = {*UPDATED, *NOT_UPDATED}
