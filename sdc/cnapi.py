@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sdc.errors import SdcError
 from sdc.http import READ_SECONDS, ServiceClient
 
 CAPABILITIES_KEY = "Docker Capabilities"
@@ -79,23 +76,37 @@ class Cnapi(ServiceClient):
         changes: list[dict[str, Any]] = self.post(f"/servers/{server_uuid}/vms/{vm_uuid}/docker-changes")["changes"]
         return changes
 
-    @contextmanager
-    def turn(self, server_uuid: str, vm_uuid: str, action: str, seconds: float = 600.0) -> Iterator[None]:
-        """Hold a VM's place in the waitlist, at most so long; jobs that would change it wait until it is released."""
+    def queue_up(self, server_uuid: str, vm_uuid: str, action: str, holder: str, seconds: float) -> str:
+        """Queue up for a VM, for at most so long; return the ticket's uuid. ``holder`` is kept with it.
+
+        Jobs that would change the VM wait until the ticket is released.
+        """
         expires = datetime.now(UTC) + timedelta(seconds=seconds)
         asked = {
             "scope": "vm",
             "id": vm_uuid,
             "action": action,
             "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "extra": {"holder": holder},
         }
-        ticket = self.post(f"/servers/{server_uuid}/tickets", body=asked)["uuid"]
-        try:
-            self.get(f"/tickets/{ticket}/wait", timeout=seconds)
-            yield
-        finally:
-            with suppress(SdcError):  # then it expires
-                self.put(f"/tickets/{ticket}/release")
+        return str(self.post(f"/servers/{server_uuid}/tickets", body=asked)["uuid"])
+
+    def await_turn(self, ticket: str, seconds: float) -> None:
+        """Wait until a ticket's turn has come."""
+        self.get(f"/tickets/{ticket}/wait", timeout=seconds)
+
+    def release_ticket(self, ticket: str) -> None:
+        self.put(f"/tickets/{ticket}/release")
+
+    def tickets_of(self, server_uuid: str, holder: str) -> list[str]:
+        """Return the uuids of a holder's tickets that still keep others waiting."""
+        query = {"attribute": "created_at", "order": "desc"}
+        tickets: list[dict[str, Any]] = self.get(f"/servers/{server_uuid}/tickets", query=query)
+        return [
+            str(ticket["uuid"])
+            for ticket in tickets
+            if (ticket.get("extra") or {}).get("holder") == holder and ticket["status"] in {"active", "queued"}
+        ]
 
     def ping(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.get("/ping")

@@ -21,13 +21,14 @@ from gateway.errors import DockerError
 from gateway.operations import by_name
 from gateway.settings import TritonSettings
 from gateway.state import State
-from gateway.state.undertakings import BUILD, CREATE, ENDING, EXEC, LAYER, REMOVE, Undertaking
+from gateway.state.undertakings import BUILD, CREATE, ENDING, EXEC, LAYER, REMOVE, TURN, Undertaking
 from gateway.versions import CEILING
 from sdc import DataCenterClients
 from sdc.errors import SdcError
 from translators.containers import exec_ends
 from translators.containers.firewall import remove_rules
 from translators.containers.removal import forget
+from translators.containers.turns import give_back_all
 from translators.images.layers import drop_layer
 from translators.leadership import leading
 
@@ -57,6 +58,7 @@ class Settler:
             ENDING: _settle_ending,
             LAYER: _settle_layer,
             BUILD: _settle_build,
+            TURN: _settle_turn,
         }
 
     def start(self) -> None:
@@ -169,3 +171,9 @@ def _settle_layer(call: Call, one: Undertaking) -> bool:
     if not call.state.undertakings.is_under_way(LAYER, one.subject):
         drop_layer(call, one.subject)
     return True
+
+
+def _settle_turn(call: Call, one: Undertaking) -> bool:
+    """Let go of a place in the waitlist for which jobs would wait in vain."""
+    give_back_all(call, one.subject)
+    return _is_ripe(one)

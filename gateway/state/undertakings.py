@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from gateway.state.database import Database
 from gateway.state.presence import Presence
 
-CREATE, REMOVE, EXEC, ENDING, LAYER, BUILD = "create", "remove", "exec", "ending", "layer", "build"
+CREATE, REMOVE, EXEC, ENDING, LAYER, BUILD, TURN = "create", "remove", "exec", "ending", "layer", "build", "turn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undertaking:
     """Something begun that its worker will not bring to an end.
 
-    ``subject`` is the uuid of a VM (create, remove, build) or of an image (layer), the id of an exec session, or the
-    token of announcements (ending).
+    ``subject`` is the uuid of a VM (create, remove, build) or of an image (layer), the id of an exec session, the token
+    of announcements (ending), or the holder of a place in a server's waitlist, after the server's uuid (turn).
     """
 
     kind: str

@@ -125,6 +125,17 @@ def test_import(faulty, point):
     assert faulty.settle() == set()
 
 
+@pytest.mark.parametrize("place", ["cnapi POST /servers/*/tickets >|", "cnapi POST /servers/*/vms/*/docker-copy >|"])
+def test_a_copy_that_loses_its_gateway_keeps_nobody_waiting(faulty, box, place):
+    """Its place in the waitlist is given back, long before it would expire."""
+    faulty.points.kill_at(Point("gateway", place))
+    faulty.docker("cp", f"{box}:/etc", "-", timeout=ENDING)
+    assert faulty.points.fired(Point("gateway", place))
+    faulty.back()
+    faulty.docker.ok("rm", "-f", box, timeout=ENDING)
+    assert faulty.settle() == set()
+
+
 def test_a_client_that_is_killed_in_the_middle_of_a_create(faulty):
     """The container comes to be, whole, as if the client had waited."""
     held = Point("node", "task machine_create |>")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import posixpath
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO
 
 import msgspec
@@ -16,6 +15,7 @@ from sdc.errors import SdcError
 from sdc.transfer import receive, send
 from translators.capabilities import capabilities
 from translators.containers.lookup import docker_id, find_container
+from translators.containers.turns import turn
 from translators.errors import explain, speaking_docker
 from translators.events.recorder import tell
 
@@ -38,7 +38,7 @@ def stat_path(call: Call, ref: str) -> dict[str, str]:
     Docker: HEAD /containers/{id}/archive   SDC: CNAPI docker-copy mode stat
     """
     vm, path = _container(call, ref), _path(call)
-    with _turn(call, vm):
+    with turn(call, vm, "docker_copy"):
         return _header(_ask(call, vm, ref, path, mode="stat")["containerPathStat"])
 
 
@@ -72,7 +72,7 @@ def copy_in(call: Call, ref: str, upload: BinaryIO) -> None:
         raise NotImplementedHere("copyUIDGID needs the capability archive, which the container's compute node lacks")
     elif call.flag("noOverwriteDirNonDir"):
         options = {"no_overwrite_dir": True}
-    with _turn(call, vm):
+    with turn(call, vm, "docker_copy"):
         answer = _ask(call, vm, ref, path, mode="write", **options)
         try:
             send(answer, iter(lambda: upload.read(_CHUNK), b""))
@@ -115,7 +115,7 @@ def _reading(call: Call, vm: Json, ref: str, path: str, **asked: Any) -> tuple[J
     stat: Json = {}
 
     def chunks() -> Iterator[bytes]:
-        with _turn(call, vm):
+        with turn(call, vm, "docker_copy"):
             answer = _ask(call, vm, ref, path, mode="read", **asked)
             stat.update(answer["containerPathStat"])
             with speaking_docker("problem copying files"):
@@ -140,15 +140,6 @@ def _path(call: Call) -> str:
     if not path or "\0" in path:
         raise InvalidParameter("bad parameter: 'path' cannot be empty")
     return path
-
-
-@contextmanager
-def _turn(call: Call, vm: Json) -> Iterator[None]:
-    """Hold the container's place in the waitlist."""
-    with ExitStack() as held:
-        with speaking_docker("problem waiting for the container's turn"):
-            held.enter_context(call.services.cnapi.turn(vm["server_uuid"], vm["uuid"], "docker_copy"))
-        yield
 
 
 def _ask(call: Call, vm: Json, ref: str, path: str, **asked: Any) -> Json:

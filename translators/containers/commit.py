@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from translators.containers import states, view
 from translators.containers.commit_config import container_config, merged
 from translators.containers.firewall import published_ports
 from translators.containers.lookup import docker_id, find_container
+from translators.containers.turns import turn
 from translators.errors import speaking_docker
 from translators.events.recorder import tell, tell_image
 from translators.images import changes
@@ -119,7 +120,7 @@ def _made(call: Call, vm: Vm, payload: Json, *, pauses: bool) -> ImageRecord:
 
     handlers = {"image_create": create, "commit_finished": lambda _: None}
     try:
-        with speaking_docker(DOING), _turn(call, vm), _told_pause(call, vm, wanted=pauses):
+        with speaking_docker(DOING), turn(call, vm, "docker_commit"), _told_pause(call, vm, wanted=pauses):
             answer = call.services.cnapi.docker_build(vm["server_uuid"], vm["uuid"], payload)
             with BuildChannel(answer, idle=_IDLE_SECONDS) as channel:
                 end = conduct(channel, handlers)
@@ -130,14 +131,6 @@ def _made(call: Call, vm: Vm, payload: Json, *, pauses: bool) -> ImageRecord:
             discard(call, record)
         raise
     return kept[-1]
-
-
-@contextmanager
-def _turn(call: Call, vm: Vm) -> Iterator[None]:
-    """Hold the container's place in the waitlist."""
-    with ExitStack() as held:
-        held.enter_context(call.services.cnapi.turn(vm["server_uuid"], vm["uuid"], "docker_commit"))
-        yield
 
 
 @contextmanager

@@ -58,9 +58,6 @@ class FakeCopies:
             raise self.failure
         return self.answer
 
-    def turn(self, server_uuid, vm_uuid, action):
-        return self
-
     def __enter__(self):
         self.held += 1
 
@@ -73,6 +70,7 @@ def copies(monkeypatch):
     made = FakeCopies()
     vm = {"uuid": "u", "server_uuid": "s", "alias": "web", "internal_metadata": {}}
     monkeypatch.setattr(archive, "find_container", lambda call, ref: vm)
+    monkeypatch.setattr(archive, "turn", lambda call, vm, action: made)
     monkeypatch.setattr(archive, "capabilities", lambda call, server: made.able)
     monkeypatch.setattr(archive, "tell", lambda call, vm, action: made.told.append(action))
     return made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -47,13 +46,16 @@ class ScriptedNode:
         threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
         return {"host": "127.0.0.1", "port": listener.getsockname()[1]}
 
-    @contextmanager
-    def turn(self, server_uuid, vm_uuid, action):
+    def queue_up(self, server_uuid, vm_uuid, action, holder, seconds):
         self.turns.append(action)
-        try:
-            yield
-        finally:
-            self.turns.append("released")
+        return "ticket"
+
+    def await_turn(self, ticket, seconds):
+        assert ticket == "ticket"
+
+    def release_ticket(self, ticket):
+        assert ticket == "ticket"
+        self.turns.append("released")
 
     def _serve(self, listener):
         with listener, listener.accept()[0] as connection, connection.makefile("rb") as lines:
@@ -68,7 +70,8 @@ def node(world):
     node = ScriptedNode()
     world.capabilities = [*world.capabilities, "commit", "pause"]
     world.services.cnapi.docker_build = node.docker_build
-    world.services.cnapi.turn = node.turn
+    for name in ("queue_up", "await_turn", "release_ticket"):
+        setattr(world.services.cnapi, name, getattr(node, name))
     world.services.imgapi.url = "http://imgapi"
     world.services.imgapi.deleted = []
     world.services.imgapi.delete_image = world.services.imgapi.deleted.append

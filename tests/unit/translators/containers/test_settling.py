@@ -7,16 +7,18 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway.errors import Unavailable
 from gateway.state import State
 from gateway.state.container_journal import Announcement
 from gateway.state.event_log import Happening
 from gateway.state.links import Link
-from gateway.state.undertakings import CREATE, ENDING, EXEC, LAYER, REMOVE
+from gateway.state.undertakings import CREATE, ENDING, EXEC, LAYER, REMOVE, TURN
 from sdc.errors import SdcError, SdcUnavailable
-from tests.unit.translators.containers.conftest import ALICE
+from tests.unit.translators.containers.conftest import ALICE, SERVER
 from tests.unit.translators.containers.test_create import create
 from translators import settling
 from translators.containers import exec_ends
+from translators.containers.turns import turn
 from translators.settling import Settler
 
 
@@ -166,6 +168,75 @@ def test_a_layer_that_was_not_finished_goes(world, dead, state, dropped):
     dead.dies_over(LAYER, "layer")
     assert dead.settle() == []
     assert gone == (["layer"] if dropped else [])
+
+
+class Waitlist:
+    """CNAPI's tickets by uuid; the last answer may be lost, and the service away."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, str] = {}
+        self.away = self.losing = False
+
+    def queue_up(self, _server, _vm, _action, holder, _seconds):
+        self.open["ticket"] = holder
+        if self.losing:
+            raise SdcUnavailable("cnapi", 503, "ServiceUnavailable", "lost")
+        return "ticket"
+
+    def await_turn(self, ticket, seconds):
+        assert ticket in self.open
+
+    def release_ticket(self, ticket):
+        if self.away:
+            raise SdcUnavailable("cnapi", 503, "ServiceUnavailable", "away")
+        del self.open[ticket]
+
+    def tickets_of(self, server, holder):
+        assert server == SERVER
+        return [ticket for ticket, held_by in self.open.items() if held_by == holder]
+
+
+@pytest.fixture
+def waitlist(world):
+    world.services.cnapi = Waitlist()
+    return world.services.cnapi
+
+
+VM = {"uuid": "vm", "server_uuid": SERVER, "owner_uuid": ALICE}
+
+
+def test_a_place_in_the_waitlist_is_given_back_by_who_held_it(world, dead, waitlist, later):
+    with turn(world.call(), VM, "docker_copy"):
+        assert waitlist.open
+    assert waitlist.open == {}
+    later()
+    assert dead.settle() == []
+    assert world.state.database.query("SELECT * FROM undertakings") == []
+
+
+def test_a_place_that_could_not_be_given_back_is_given_back_later(world, dead, waitlist, later):
+    with turn(world.call(), VM, "docker_copy"):
+        waitlist.away = True
+    assert dead.settle() == [TURN]
+    waitlist.away = False
+    later()
+    assert dead.settle() == []
+    assert waitlist.open == {}
+
+
+def test_a_place_whose_holder_never_heard_of_it_is_given_back(world, dead, waitlist):
+    waitlist.losing = True
+    with pytest.raises(Unavailable), turn(world.call(), VM, "docker_copy"):
+        pass
+    assert dead.settle() == [TURN]  # it is looked for once more: the request may still be on its way
+    assert waitlist.open == {}
+
+
+def test_a_place_that_a_dead_worker_held_is_given_back(world, dead, waitlist):
+    waitlist.open = {"mine": "dead", "other": "alive"}
+    dead.dies_over(TURN, f"{SERVER}/dead")
+    dead.settle()
+    assert waitlist.open == {"other": "alive"}
 
 
 def test_a_layer_that_somebody_else_is_at_stays(world, dead):
