@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+import gevent
+
 from datacenter.clock import iso
 from datacenter.node.build.channel import BuildError
 from datacenter.node.build.images import EMPTY_LAYER, Layer, layers_of
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _ADMIN = "00000000-0000-0000-0000-000000000000"
+DROP_TRIES, DROP_PAUSE = 120, 0.5
+"""How often a layer is tried to be dropped while IMGAPI is away, and the seconds between: the services restart."""
 
 
 @contextmanager
@@ -72,15 +76,29 @@ class LayerStore:
         return True
 
     def drop(self, uuid: str, *, only_unfinished: bool = False) -> None:
-        """Delete a layer that came to nothing. One that other images build on stays."""
+        """Delete a layer that came to nothing, now or as soon as IMGAPI is back. One that others build on stays."""
+        if not self._drop(uuid, only_unfinished=only_unfinished):
+            gevent.spawn(self._drop_later, uuid, only_unfinished=only_unfinished)
+
+    def _drop_later(self, uuid: str, *, only_unfinished: bool) -> None:
+        for _ in range(DROP_TRIES):
+            gevent.sleep(DROP_PAUSE)
+            if self._drop(uuid, only_unfinished=only_unfinished):
+                return
+
+    def _drop(self, uuid: str, *, only_unfinished: bool) -> bool:
+        """Whether IMGAPI has answered, whatever."""
         service = Service(self._url)
         try:
             if _state(service, f"/images/{uuid}") != "active" or not only_unfinished:
                 service.call("DELETE", f"/images/{uuid}")
+        except ServiceError:
+            return True  # it is not there, or others build on it
         except OSError:
-            pass
+            return False
         finally:
             service.close()
+        return True
 
 
 def _state(service: Service, path: str) -> str | None:
