@@ -6,7 +6,7 @@ STATE := $(if $(filter a,$(INSTANCE)),var,var-$(INSTANCE))
 PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SHELL := /bin/sh
 
-.PHONY: install demo up down test faults check bench lock format
+.PHONY: install demo up down test faults fuzz check bench lock format
 
 install: $(VENV)/.installed          ## what the project needs, from apt and PyPI
 
@@ -34,6 +34,9 @@ check: install                       ## format, lint, types, import law, module 
 
 bench: up                            ## create+start+wait+remove, exec, run: medians on this machine
 	. $(STATE)/env.sh && python benchmarks/lifecycle.py
+
+fuzz: install                        ## ask the embedded services fifty times as many strange things as the tests do
+	FUZZ_EXAMPLES=200 python -m pytest tests/contract/test_unexpected.py
 
 format: install
 	ruff format . && ruff check --fix .

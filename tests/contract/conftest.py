@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +25,7 @@ from datacenter.services.volapi import Volapi, storage
 from datacenter.services.wfapi import Wfapi
 from datacenter.settings import DcSettings
 from datacenter.store import Store
+from tests.contract.openapi import Witness
 
 IMAGE = "46b5e841-c6fc-83e1-3d55-359d639bbb46"
 ADMIN_NIC = {"net0": {"NIC Names": ["admin", "external"], "ip4addr": "127.0.0.1", "Link Status": "up"}}
@@ -219,12 +222,24 @@ def make_world(store: Store, settings: DcSettings) -> World:
     return world
 
 
+@contextmanager
+def witnessed(dc: Any) -> Iterator[None]:
+    """Hold all that is asked and answered in the block against the services' published documents."""
+    witness = Witness()
+    for name in ("vmapi", "imgapi", "napi", "papi", "mahi", "cloudapi"):
+        if hasattr(getattr(dc, name, None), "app"):
+            witness.watch(name, getattr(dc, name).app)
+    yield
+    assert not witness.problems, "\n".join(sorted(witness.problems))
+
+
 @pytest.fixture
 def empty_world(tmp_path):
     """A data center without compute nodes; overprovisioning off, so that capacities are what they say."""
     settings = DcSettings(state=tmp_path, overprovision_cpu=4.0, overprovision_ram=1.0, overprovision_disk=1.0)
     world = make_world(Store(":memory:"), settings)
-    yield world
+    with witnessed(world):
+        yield world
     for node in world.nodes:
         node.server.stop(timeout=0)
     world.store.close()
@@ -240,7 +255,8 @@ def world(empty_world):
 def dc(tmp_path):
     """A whole data center without compute nodes, as a fresh instance has it."""
     dc = DataCenter(DcSettings(state=tmp_path, docker_url="tcp://127.0.0.1:2376"), Store(":memory:"))
-    yield dc
+    with witnessed(dc):
+        yield dc
     dc.store.close()
 
 

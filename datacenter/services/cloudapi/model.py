@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from flask import Flask
 
 from datacenter.restify import RestError, is_uuid, not_found
@@ -64,7 +65,7 @@ class CloudApi:
         for entry in account.get("limits", ()):
             if entry["datacenter"] == self.dc.settings.name:
                 texts = entry["limit"]
-                found.extend(texts if isinstance(texts, list) else [texts])
+                found.extend(msgspec.json.decode(text) for text in (texts if isinstance(texts, list) else [texts]))
         return found
 
     def packages(self, account: Account, filters: Mapping[str, str]) -> list[Shown]:

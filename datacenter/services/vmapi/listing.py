@@ -297,7 +297,7 @@ class Listing:
         if not isinstance(marker, dict) or not is_uuid(marker.get("uuid")):
             self._problems.invalid("marker", "Must be a JSON object with a uuid")
             return None
-        if set(marker) - {"uuid"} != ({self._sort} if self._sort not in {None, "uuid"} else set()):
+        if set(marker) - {"uuid"} != ({self._sort} if self._sort not in (None, "uuid") else set()):
             self._problems.invalid(
                 "marker", "All marker keys except uuid must be present in sort, and the other way round"
             )
@@ -332,7 +332,7 @@ class Listing:
 
     def _is_after_marker(self, vm: Vm) -> bool:
         assert self._marker is not None
-        if self._sort not in {None, "uuid"}:
+        if self._sort not in (None, "uuid"):
             rank, edge = self._rank(vm), self._rank(self._marker)
             if rank != edge:
                 return bool(rank < edge if self._descending else rank > edge)

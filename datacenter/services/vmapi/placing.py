@@ -91,11 +91,11 @@ class Placing:
         """Fill in the sizes that the payload doesn't give itself. A package's quota is MiB, a VM's GiB."""
         billing_id = payload.get("billing_id")
         package = None
-        if billing_id not in {None, NO_PACKAGE}:
+        if billing_id not in (None, NO_PACKAGE):
             package = self._dc.papi.get(str(billing_id))
             if package is None:
                 raise refuse("billing_id", "Invalid", "Package does not exist")
-            if package.get("brand") not in {None, payload["brand"]}:
+            if package.get("brand") not in (None, payload["brand"]):
                 raise refuse("billing_id", "Invalid", f"Package requires brand {package['brand']}")
             for field in PACKAGE_FIELDS:
                 payload.setdefault(field, package.get(field))

@@ -79,7 +79,7 @@ class Updates:
     def _resize(self, vm: Vm, payload: Doc) -> None:
         """Fill in what a new package, or ``ram`` alone, says about sizes."""
         billing_id = payload.get("billing_id")
-        if billing_id not in {None, NO_PACKAGE, vm["billing_id"]}:
+        if billing_id not in (None, NO_PACKAGE, vm["billing_id"]):
             package = self._dc.papi.get(str(billing_id))
             if package is None:
                 raise refuse("billing_id", "Invalid", "Package does not exist", MESSAGE)

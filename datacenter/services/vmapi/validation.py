@@ -66,7 +66,7 @@ def check_payload(payload: Doc) -> None:
     if payload.get("billing_id") is None and payload.get("ram") is None:
         problems.missing("ram")
     check_types(payload, problems)
-    if payload.get("brand") is not None and payload["brand"] not in BRANDS:
+    if payload.get("brand") is not None and str(payload["brand"]) not in BRANDS:
         problems.invalid("brand", f"Must be one of: {', '.join(sorted(BRANDS))}")
     if payload.get("networks"):
         try:

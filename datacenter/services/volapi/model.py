@@ -55,7 +55,7 @@ class Volapi:
     def get(self, volume_uuid: str, owner_uuid: str | None = None) -> Volume:
         """One volume's record. Raises VolumeNotFound, for others' volumes too when an owner is given."""
         volume = self.volumes.get(volume_uuid)
-        if volume is None or owner_uuid not in {None, volume["owner_uuid"]}:
+        if volume is None or owner_uuid not in (None, volume["owner_uuid"]):
             raise errors.volume_not_found(volume_uuid)
         return volume
 
@@ -174,7 +174,7 @@ def _check_create(given: dict[str, Any]) -> None:
     causes.uuids(given, "uuid")
     if "size" in given:
         causes.add(*validation.size(given["size"]))
-    if given.get("name") not in {None, ""}:
+    if given.get("name") not in (None, ""):
         causes.add(*validation.volume_name(given["name"]))
     causes.add(*validation.volume_type(given.get("type")))
     causes.add(*validation.networks(given.get("networks")))

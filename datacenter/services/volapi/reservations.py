@@ -48,7 +48,7 @@ class Reservations:
     def remove_of(self, vm_uuid: str, volume_name: str | None = None) -> None:
         """Remove a VM's reservations, all of them or those of one volume."""
         for held in self._docs.find(vm_uuid=vm_uuid):
-            if volume_name in {None, held["volume_name"]}:
+            if volume_name in (None, held["volume_name"]):
                 self._docs.delete(held["uuid"])
 
     def holders(self, owner_uuid: str, volume_name: str) -> list[str]:

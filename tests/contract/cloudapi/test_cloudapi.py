@@ -148,7 +148,7 @@ def test_the_account_itself(dc, jdoe):
         "updated": shown["updated"],
     }
     dc.mahi.set_attributes("jdoe", limits=[{"datacenter": "emb", "limit": '{"value": 1}'}])
-    assert jdoe.get("/jdoe/limits").json == ['{"value": 1}']
+    assert jdoe.get("/jdoe/limits").json == [{"value": 1}]
 
 
 def test_keys(jdoe):
@@ -233,7 +233,15 @@ def vm(owner_uuid, **fields):
         "last_modified": "2020-01-01T00:00:00.000Z",
         "server_uuid": "44454c4c-5300-1057-804e-b5c04f445a31",
         "firewall_enabled": True,
-        "nics": [{"mac": "90:b8:d0:01:02:03", "ip": "10.0.0.5", "network_uuid": NETWORK, "primary": True}],
+        "nics": [
+            {
+                "mac": "90:b8:d0:01:02:03",
+                "ip": "10.0.0.5",
+                "netmask": "255.255.255.0",
+                "network_uuid": NETWORK,
+                "primary": True,
+            }
+        ],
         **fields,
     }
 
@@ -270,7 +278,14 @@ def test_a_machine_in_cloudapis_words(dc, jdoe):
         "ips": ["10.0.0.5"],
         "networks": [NETWORK],
         "nics": [
-            {"mac": "90:b8:d0:01:02:03", "ip": "10.0.0.5", "primary": True, "network": NETWORK, "state": "running"}
+            {
+                "mac": "90:b8:d0:01:02:03",
+                "ip": "10.0.0.5",
+                "netmask": "255.255.255.0",
+                "primary": True,
+                "network": NETWORK,
+                "state": "running",
+            }
         ],
         "primaryIp": "10.0.0.5",
         "firewall_enabled": True,
