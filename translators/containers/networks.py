@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from gateway.call import Call
-from gateway.errors import InvalidParameter, NotFound, NotImplementedHere
+from gateway.errors import InvalidParameter, NotImplementedHere
 from grammars import dockerids
 from sdc.errors import SdcError
 from sdc.napi import Napi
@@ -145,7 +145,7 @@ def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan
     for ref, endpoint in chosen:
         network = network_book(call).find(call.owner.uuid, ref)
         if network is None:
-            raise NotFound(f"network {ref} not found")
+            raise _unknown(ref)
         if all(network["uuid"] != (known.get("uuid") or known.get("ipv4_uuid")) for known in plan.networks):
             plan.networks.append(_entry(network, endpoint))
         plan.warnings += endpoint_warnings(str(network["name"]), endpoint)
@@ -170,8 +170,13 @@ def _external(call: Call, label: str | None) -> Network:
     if found is None and ref == call.config.external_pool:
         return {"uuid": ref}
     if found is None:
-        raise NotFound(f"network {ref} not found")
+        raise _unknown(ref)
     return found
+
+
+def _unknown(ref: str) -> InvalidParameter:
+    """No 404, though dockerd has one at the start: clients take that of a create for a missing image."""
+    return InvalidParameter(f"network {ref} not found")
 
 
 def dns_suffixes(call: Call, networks: list[dict[str, Any]]) -> list[str]:

@@ -208,7 +208,7 @@ JOINED: tuple[Option, ...] = (
              "account's own fabric. `none` needs nodes with `linux-options`.", cases=(
         refusal("host", "network mode host is not supported: compute nodes are shared between accounts"),
         refusal("container:x", "network mode container is not supported: every container has its own addresses"),
-        refusal("nowhere", "network nowhere not found", 404),
+        refusal("nowhere", "network nowhere not found", 400),
     )),
     mapped("PortBindings", {"80/tcp": [{"HostIp": "", "HostPort": "80"}]},              note="A firewall rule and an address outside; numbers and addresses are not translated.", cases=(
         refusal({"80/tcp": [{"HostPort": "8080"}]}, "publish port: remapping of port numbers not allowed"),

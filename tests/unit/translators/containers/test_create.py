@@ -110,7 +110,7 @@ def test_account_rules_are_made_once_and_not_again_when_disabled(world):
     ({"HostConfig": {"Privileged": True}}, NotImplementedHere, "privileged"),
     ({"HostConfig": {"NetworkMode": "host"}}, NotImplementedHere, "network mode host"),
     ({"HostConfig": {"NetworkMode": "container:x"}}, NotImplementedHere, "network mode container"),
-    ({"HostConfig": {"NetworkMode": "nowhere"}}, NotFound, "network nowhere not found"),
+    ({"HostConfig": {"NetworkMode": "nowhere"}}, InvalidParameter, "network nowhere not found"),
     ({"HostConfig": {"PidMode": "host"}}, NotImplementedHere, "PidMode host"),
     ({"HostConfig": {"IpcMode": "container:x"}}, NotImplementedHere, "IpcMode container:x"),
     ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/sda"}]}}, NotImplementedHere, "Devices"),
