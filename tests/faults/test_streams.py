@@ -125,7 +125,7 @@ def test_import(faulty, point):
     assert faulty.settle() == set()
 
 
-@pytest.mark.parametrize("place", ["cnapi POST /servers/*/tickets >|", "cnapi POST /servers/*/vms/*/docker-copy >|"])
+@pytest.mark.parametrize("place", ["cnapi POST /servers/*/tickets >|", "cnapi GET /tickets/*/wait >|"])
 def test_a_copy_that_loses_its_gateway_keeps_nobody_waiting(faulty, box, place):
     """Its place in the waitlist is given back, long before it would expire."""
     faulty.points.kill_at(Point("gateway", place))
