@@ -62,9 +62,9 @@ class LayerStore:
             return False
         origin = uuids[-2] if len(uuids) > 1 else None
         placeholder = _placeholder(uuids[-1], origin, layer, model["image"])
-        with _unless_done("ImageUuidAlreadyExists"):
-            service.call("POST", f"{path}?action=import&skip_owner_check=true", placeholder)
         try:
+            with _unless_done("ImageUuidAlreadyExists"):
+                service.call("POST", f"{path}?action=import&skip_owner_check=true", placeholder)
             with _unless_done("ImageAlreadyActivated", "ImageFilesImmutable"):
                 stored = service.upload(f"{path}/file?compression=none", file, layer.size)["files"][0]
                 digests = {"digest": layer.digest, "uncompressedDigest": layer.digest}

@@ -44,3 +44,30 @@ def test_it_is_dropped_once_imgapi_is_there(monkeypatch, away, refusal):
             gevent.sleep(0.001)
     gevent.sleep(0.01)
     assert imgapi.calls == ["GET", "DELETE"]
+
+
+class DiesAtImport(FakeImgapi):
+    """IMGAPI that is killed when it has written the placeholder down and before it says so."""
+
+    def __init__(self) -> None:
+        super().__init__(away=0)
+        self.there = False
+
+    def call(self, method: str, path: str, *_: object) -> dict[str, str]:
+        if "action=import" in path:
+            self.there = True
+            raise ConnectionResetError
+        if method == "GET" and not self.there:
+            raise ServiceError(404, "no such image")
+        return super().call(method, path)
+
+
+def test_a_placeholder_whose_answer_was_lost_is_dropped(monkeypatch):
+    imgapi = DiesAtImport()
+    monkeypatch.setattr(storing, "Service", imgapi)
+    layer = storing.Layer("sha256:" + "1" * 64, 1)
+    model = {"layers": [{"digest": layer.digest, "size": 1}], "image": {}}
+    monkeypatch.setattr(storing, "layers_of", lambda told: told["layers"])
+    with pytest.raises(storing.BuildError):
+        LayerStore("http://imgapi").put(model, layer, None)
+    assert imgapi.calls == ["GET", "DELETE"]
