@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from gateway.operations import OPERATIONS, Operation
 from gateway.versions import CEILING, FLOOR
-from translators.options.compatibility import UNTOLD, fate_here, is_served, of_operation
+from translators.options.compatibility import UNTOLD, fate_here, is_exception, is_served, of_operation
 from translators.options.row import Case, Fate, Option, Place
 
 _HEAD = f"""# Compatibility
@@ -77,7 +77,8 @@ def _case(case: Case) -> str:
     value = json.dumps(case.value)
     outcome = f"refused, {case.status}" if case.fate is Fate.REFUSED else "a warning"
     version = f" (to {case.version})" if case.version else ""
-    return f"`{value}`{version}: {outcome}: {case.says}"
+    unless = f", unless nodes advertise `{case.unless}`" if case.unless else ""
+    return f"`{value}`{version}: {outcome}{unless}: {case.says}"
 
 
 def lines(handled: Iterable[str], offered: Iterable[str], *, everything: bool) -> Iterator[str]:
@@ -89,15 +90,15 @@ def lines(handled: Iterable[str], offered: Iterable[str], *, everything: bool) -
             continue
         for option in of_operation(row.name):
             fate = fate_here(option, able)
-            exceptions = [_short(case) for case in option.cases if _differs(case, option, everything=everything)]
+            exceptions = [_short(case) for case in option.cases if _differs(case, option, able, everything=everything)]
             if everything or fate not in {Fate.HONOURED.value, Fate.PLAIN.value} or exceptions:
                 needs = f" (needs {option.needs})" if option.needs and option.needs not in able else ""
                 yield f"{row.name:28} {option.name:46} {'; '.join([fate + needs, *exceptions])}"
 
 
-def _differs(case: Case, option: Option, *, everything: bool) -> bool:
+def _differs(case: Case, option: Option, able: set[str], *, everything: bool) -> bool:
     """Whether a case is worth a word: nonsense (400, 404) is refused by Docker hosts, too."""
-    return case.fate is not option.fate and (everything or case.status not in {400, 404})
+    return is_exception(case, option, able) and (everything or case.status not in {400, 404})
 
 
 def _short(case: Case) -> str:

@@ -24,8 +24,8 @@ def change_nics(net: Network, zone: Zone, params: Params) -> None:
     if not zone.running:
         return
     try:
-        net.change(zone.uuid, before, after, anew=anew)
-    except OSError as error:
+        net.change(zone, before, after, anew=anew)
+    except (OSError, TaskError) as error:
         if zone.ended.is_set():
             return  # it ended just now, and its interfaces with it
         _record(zone, before)
@@ -42,6 +42,6 @@ def _record(zone: Zone, wanted: list[nics.Nic]) -> None:
 def _restore(net: Network, zone: Zone, tried: list[nics.Nic], before: list[nics.Nic]) -> None:
     """Plug in again what was there; what fails here failed for the same reason, which is told."""
     try:
-        net.change(zone.uuid, tried, before)
-    except OSError:
+        net.change(zone, tried, before)
+    except (OSError, TaskError):
         pass

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from gevent.lock import RLock
 
-from datacenter.node import netlink, nics, spawn, syscalls
+from datacenter.node import netlink, nics, portmap, spawn, syscalls
 from datacenter.node.home import Home
 from datacenter.node.nics import Nic
 from datacenter.node.tasks import TaskError
@@ -70,6 +70,7 @@ class Network:
         """Give a zone its namespace with all NICs set up; None when it wants no network. Raises TaskError."""
         if zone.linux.get("NetworkNone"):
             return None
+        ports = portmap.translations(zone.metadata)
         path = self._home.netns / zone.uuid
         self.disconnect(zone.uuid)
         self._take_spare(path)
@@ -78,18 +79,21 @@ class Network:
             for interface, nic in nics.by_interface(wanted).items():
                 self._plug(path, interface, nic)
             self._route(path, wanted)
+            self._translate(path, ports, wanted)
         except OSError as error:
             self.disconnect(zone.uuid)
             raise TaskError("InternalError", f"network set-up failed: {error}") from error
         return path
 
-    def change(self, uuid: str, before: list[Nic], after: list[Nic], *, anew: Collection[str] = ()) -> None:
+    def change(self, zone: Zone, before: list[Nic], after: list[Nic], *, anew: Collection[str] = ()) -> None:
         """Bring the interfaces of a running zone from one list of nics to another, while its processes go on.
 
         An interface whose nic stays as it is is left alone, connections and all, unless its MAC is in ``anew``. A
-        default route is set when another nic is to have it, or when it went with its interface. Raises OSError.
+        default route is set when another nic is to have it, or when it went with its interface. Translated ports
+        follow the primary nic. Raises OSError, and TaskError before anything has changed.
         """
-        namespace = self._home.netns / uuid
+        ports = portmap.translations(zone.metadata)
+        namespace = self._home.netns / zone.uuid
         old, new = nics.by_interface(before), nics.by_interface(after)
         kept = {name for name in old.keys() & new.keys() if _wires(old[name]) == _wires(new[name])}
         kept = {name for name in kept if new[name]["mac"] not in anew}
@@ -101,6 +105,7 @@ class Network:
         default = nics.default_interface(after)
         if default not in kept or default != nics.default_interface(before):
             self._route(namespace, after)
+        self._translate(namespace, ports, after)
 
     def disconnect(self, uuid: str) -> None:
         """Let a zone's namespace go; the kernel takes its interfaces down in its own time."""
@@ -170,6 +175,10 @@ class Network:
             with container:
                 container.set_default_route(IPv4Address(nics.by_interface(wanted)[interface]["gateway"]), index)
 
+    def _translate(self, namespace: Path, ports: list[portmap.Translation], wanted: list[Nic]) -> None:
+        if ports:
+            self._nft(portmap.ruleset(ports, wanted), netns=namespace)
+
     def _bridge(self, nic: Nic, address: IPv4Interface, mtu: int) -> int:
         """The index of a network's bridge, made on first use with the gateway's address."""
         name = self.bridge_name(nic["network_uuid"])
@@ -207,8 +216,8 @@ class Network:
             if "File exists" not in str(error):
                 raise
 
-    def _nft(self, text: str) -> None:
-        code, output = spawn.run(["nft", text])
+    def _nft(self, text: str, netns: Path | None = None) -> None:
+        code, output = spawn.run(["nft", text], netns=netns)
         if code:
             raise OSError(f"nft: {output.strip()}")
 

@@ -31,6 +31,7 @@ CAPABILITIES = (
     "commit",
     "security-profiles",
     "build",
+    "port-remapping",
 )
 """What every embedded node can do; limits that depend on its kernel, and what its operator allows, come on top."""
 ADMIN_IP = "127.0.0.1"

@@ -16,7 +16,8 @@ from translators.options import OPTIONS, Fate, Place
 
 __all__ = ["house", "make_house"]
 
-ABLE = {row.needs for row in OPTIONS if row.needs} | {"privileged"}
+UNLESS = {case.unless for row in OPTIONS for case in row.cases if case.unless}
+ABLE = {row.needs for row in OPTIONS if row.needs} | UNLESS | {"privileged"}
 FABRIC = "My-Fabric-Network"
 CREATE = [row for row in OPTIONS if row.operation == "container.create" and row.place is Place.BODY]
 NUMBERS = itertools.count()
@@ -59,7 +60,7 @@ def label(entry):
 
 
 def test_every_case_is_told_as_the_table_says(make_house):
-    house = make_house(ABLE - {"privileged"})
+    house = make_house(ABLE - UNLESS - {"privileged"})
     before = house.things()
     wrong = []
     for row, case in CASES:
@@ -72,6 +73,15 @@ def test_every_case_is_told_as_the_table_says(make_house):
             house.http.delete(f"/containers/{answer.json['Id']}?force=1")
     assert not wrong
     assert house.things() == before
+
+
+def test_a_case_that_nodes_take_back_is_granted(make_house):
+    house = make_house(ABLE - {"privileged"})
+    lifted = [(row, case) for row, case in CASES if case.unless]
+    assert lifted
+    for row, case in lifted:
+        answer = create(house, body_of(row.name, case.value, case.beside))
+        assert (answer.status_code, answer.json.get("Warnings")) == (201, []), answer.text
 
 
 HONOURED = [

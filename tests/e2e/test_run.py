@@ -8,7 +8,9 @@ import signal
 
 import pytest
 
+from tests.e2e.conftest import wait_for
 from tests.e2e.terminal import Terminal
+from tests.unit.datacenter.node.test_portmap import echoed, echoing, heard
 
 pytestmark = pytest.mark.docker
 
@@ -59,6 +61,20 @@ def test_detached_gives_the_id_and_shows_in_ps(docker, container):
     ref = container("busybox", "sleep", "60")
     assert len(ref) == 64
     assert ref in docker.ok("ps", "--no-trunc", "-q").splitlines()
+
+
+def test_published_ports_have_the_numbers_outside_that_were_asked_for(docker, container):
+    script = "while :; do echo hello | nc -l -p 80; done"
+    ref = container("-p", "8080:80", "-p", "18765:99/udp", "busybox", "sh", "-c", script)
+    address, _, port = docker.ok("port", ref, "99/udp").partition(":")
+    assert port == "18765"
+    assert docker.ok("port", ref, "80/tcp") == f"{address}:8080"
+    listed = docker.ok("ps", "--filter", f"id={ref}", "--format", "{{.Ports}}")
+    assert f"{address}:8080->80/tcp" in listed
+    assert f"{address}:18765->99/udp" in listed
+    assert wait_for(lambda: heard(address, 8080)) == b"hello\n"
+    with echoing(docker.inspect(ref, "{{.State.Pid}}")):
+        assert wait_for(lambda: echoed(address, 18765)) == b"ping"
 
 
 def test_rm_removes_the_container_and_frees_its_name(docker):

@@ -24,7 +24,7 @@ from translators.containers.model import ContainerCreate, RestartPolicy
 from translators.containers.networks import dns_suffixes, plan_networks
 from translators.containers.packages import size_warnings
 from translators.containers.payload import Parts, Payload, build_payload
-from translators.containers.ports import plan_ports
+from translators.containers.ports import PORT_REMAPPING, plan_ports
 from translators.containers.restart import RESTART_POLICIES, policy_warning, stored_policy
 from translators.containers.source import Source, find_source
 from translators.containers.validation import validate
@@ -104,7 +104,7 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     policies, checked = (name in offered for name in (RESTART_POLICIES, HEALTH))
     vm_uuid = str(uuid.uuid4())
     container_id = dockerids.new_docker_id(vm_uuid)
-    ports = plan_ports(body, config.get("ExposedPorts") or ())
+    ports = plan_ports(body, config.get("ExposedPorts") or (), remaps=PORT_REMAPPING in offered)
     networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=ground.linux)
     linux = plan_linux(body, config, ground, no_network=networks.disconnected)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()

@@ -16,7 +16,7 @@ from translators.containers.links import shown_links
 from translators.containers.lookup import find_container
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
-from translators.containers.ports import Port
+from translators.containers.ports import Port, port_name
 from translators.containers.restart import shown_policy
 from translators.containers.shapes import shape_inspect
 from translators.errors import speaking_docker
@@ -107,7 +107,7 @@ def container_config(vm: Vm, published: set[Port], package: str | None) -> Json:
         "AttachStdin": bool(im.get("docker:attach_stdin")),
         "AttachStdout": bool(im.get("docker:attach_stdout")),
         "AttachStderr": bool(im.get("docker:attach_stderr")),
-        "ExposedPorts": {view.port_name(port): {} for port in exposed},
+        "ExposedPorts": {port_name(port): {} for port in exposed},
         "Tty": bool(im.get("docker:tty")),
         "OpenStdin": bool(im.get("docker:open_stdin")),
         "StdinOnce": bool(linux.get("StdinOnce", False)),
@@ -135,9 +135,7 @@ def _host_config(vm: Vm, published: set[Port]) -> Json:
             "Config": states.json_metadata(vm, "docker:logconfig", {}),
         },
         "NetworkMode": view.network_mode(vm),
-        "PortBindings": {
-            view.port_name(port): [{"HostIp": "", "HostPort": str(port[1])}] for port in view.by_number(published)
-        },
+        "PortBindings": {port_name(port): _bindings(vm, port, "") for port in view.by_number(published)},
         "RestartPolicy": shown_policy(im.get("docker:restartpolicy")),
         "AutoRemove": bool(im.get("docker:autoremove")),
         "PublishAllPorts": bool(im.get("docker:publish_all_ports")),
@@ -159,14 +157,18 @@ def _host_config(vm: Vm, published: set[Port]) -> Json:
     return HOST_CONFIG | derived | {k: v for k, v in kept.items() if k not in {"NetworkMode", "AutoRemove"}}
 
 
+def _bindings(vm: Vm, port: Port, ip: str) -> list[Json]:
+    return [{"HostIp": ip, "HostPort": str(number)} for number in view.host_ports(vm, port)]
+
+
 def _network_settings(vm: Vm, published: set[Port], network_name: Callable[[str], str]) -> Json:
     primary = next(iter(view.nics(vm)), {})
     first = view.endpoint(primary, vm)
     ports: dict[str, list[Json] | None] = {}
     if states.is_running(vm):
-        ports = {view.port_name(port): None for port in view.unpublished_ports(vm)}
+        ports = {port_name(port): None for port in view.unpublished_ports(vm)}
         ip = view.address(vm)
-        ports |= {view.port_name(port): [{"HostIp": ip, "HostPort": str(port[1])}] for port in published}
+        ports |= {port_name(port): _bindings(vm, port, ip) for port in published}
     return {
         "Bridge": "",
         "SandboxID": "",

@@ -152,8 +152,9 @@ def _ports(vm: Vm, published: set[Port]) -> list[Json]:
         return []
     ip = view.address(vm)
     opened = [
-        {"IP": ip, "PrivatePort": number, "PublicPort": number, "Type": protocol}
+        {"IP": ip, "PrivatePort": number, "PublicPort": outside, "Type": protocol}
         for protocol, number in view.by_number(published)
+        for outside in view.host_ports(vm, (protocol, number))
     ]
     closed = view.by_number(view.unpublished_ports(vm) - published)
     return [*opened, *({"PrivatePort": number, "Type": protocol} for protocol, number in closed)]

@@ -1,10 +1,12 @@
 """The VMAPI payload of a new container, key for key as sdc-docker sends it. Facts: docker-on-triton 4.5, 4.15.
 
-Three keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
+Four keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
 
 - ``docker:linux``: kernel options for nodes that advertise ``linux-options``;
 - ``docker:hostconfig``: the fields of HostConfig that are honoured and that inspect must show again as they were
   asked for, where SDC keeps nothing or something rounded (JSON, defaults left out);
+- ``docker:port_map``: the numbers outside of published ports that have others than their own, by port, for nodes that
+  advertise ``port-remapping`` (JSON: ``{"80/tcp": [8080]}``);
 - ``docker:autoremove``: ``true`` when the gateway deletes the container once it has ended.
 """
 
@@ -22,7 +24,7 @@ from translators.containers.linux import LinuxPlan
 from translators.containers.log_config import LogPlan
 from translators.containers.model import ContainerCreate
 from translators.containers.networks import NetworkPlan
-from translators.containers.ports import PROTOCOLS, PortPlan
+from translators.containers.ports import PROTOCOLS, PortPlan, port_name
 from translators.containers.states import json_text
 from translators.labels import Tag
 
@@ -137,6 +139,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
         "docker:dnssearch": _listed([*host.DnsSearch, *parts.search]),
         "docker:extraHosts": _listed(host.ExtraHosts),
         "docker:volumesfrom": _listed(parts.volumes_from),
+        "docker:port_map": _port_map(parts.ports),
         "docker:linux": json_text(parts.linux.options) if parts.linux.options else None,
         "docker:hostconfig": _kept_host_config(body, parts.linux),
     }
@@ -159,6 +162,11 @@ def _kept_host_config(body: ContainerCreate, linux: LinuxPlan) -> str | None:
         if name not in _KEPT_ELSEWHERE and name not in linux.ignored
     }
     return json_text(kept) if kept else None
+
+
+def _port_map(ports: PortPlan) -> str | None:
+    found = {port_name(port): numbers for port, numbers in sorted(ports.host_ports.items())}
+    return json_text(found) if found else None
 
 
 def _listed(values: list[Any]) -> str | None:

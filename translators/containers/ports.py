@@ -1,6 +1,8 @@
 """Ports: exposed, published, and the firewall rules that publishing means on a network where all have addresses.
 
-SDC maps no ports: a published port is reachable at the container's own address, under its own number.
+A published port is reachable at the container's own address. SDC translates no numbers, so its number is its own,
+save where compute nodes advertise ``port-remapping``: those answer on other numbers, too. Rules are about the
+container's own numbers either way.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ Port = tuple[str, int]
 """Protocol and number."""
 
 PROTOCOLS = ("tcp", "udp")
+PORT_REMAPPING = "port-remapping"
+"""Capability of nodes that translate port numbers as ``docker:port_map`` says."""
 MOST = 128
 PER_RULE = 8
 _SPEC = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([a-zA-Z]+))?")
@@ -30,6 +34,8 @@ class PortPlan:
 
     published: set[Port] = field(default_factory=set)
     unpublished: set[Port] = field(default_factory=set)
+    host_ports: dict[Port, list[int]] = field(default_factory=dict)
+    """The numbers outside of those published ports that have others than their own alone."""
     warnings: list[str] = field(default_factory=list)
 
     def unpublished_numbers(self, protocol: str) -> list[int]:
@@ -47,8 +53,11 @@ def parse_port(text: str) -> list[tuple[str, int]]:
     return [(protocol, number) for number in range(first, last + 1)]
 
 
-def plan_ports(body: ContainerCreate, image_ports: Iterable[str]) -> PortPlan:
-    """Sort ports into published and merely exposed ones. Raises InvalidParameter, NotImplementedHere."""
+def plan_ports(body: ContainerCreate, image_ports: Iterable[str], *, remaps: bool = False) -> PortPlan:
+    """Sort ports into published and merely exposed ones; with ``remaps`` nodes translate port numbers.
+
+    Raises InvalidParameter, also for a number outside that two ports are to have, and NotImplementedHere.
+    """
     plan = PortPlan()
     exposed = _supported(image_ports, plan, warn=False) | _supported(body.ExposedPorts, plan, warn=True)
     for spec, bindings in body.HostConfig.PortBindings.items():
@@ -57,11 +66,14 @@ def plan_ports(body: ContainerCreate, image_ports: Iterable[str]) -> PortPlan:
             if port[0] not in PROTOCOLS:
                 raise NotImplementedHere("publish port: unknown protocol: must be tcp or udp")
             for binding in bindings or []:
-                _check_binding(port, binding or PortBinding())
+                _check_address(binding or PortBinding())
+                _bind(plan, port, (binding or PortBinding()).HostPort, remaps=remaps)
         plan.published.update(bound)
     if body.HostConfig.PublishAllPorts:
         plan.published |= exposed
     plan.unpublished = exposed - plan.published
+    plan.host_ports = {port: numbers for port, numbers in plan.host_ports.items() if numbers != [port[1]]}
+    _check_apart(plan)
     return plan
 
 
@@ -73,21 +85,49 @@ def _supported(specs: Iterable[str], plan: PortPlan, *, warn: bool) -> set[Port]
     return supported
 
 
-def _check_binding(port: Port, binding: PortBinding) -> None:
-    """SDC translates neither port numbers nor addresses: whatever would need it is refused, not bent."""
+def _check_address(binding: PortBinding) -> None:
+    """Addresses are never translated: whatever would need it is refused, not bent."""
     if binding.HostIp not in _ANY_ADDRESS:
         raise NotImplementedHere(
             f"publish port: binding to the address {binding.HostIp} is not possible: "
             "a published port is reachable at the container's own address"
         )
-    if binding.HostPort in {"", "0"}:
-        return
-    wanted = {number for _, number in parse_port(binding.HostPort)}
-    if port[1] not in wanted:
+
+
+def _bind(plan: PortPlan, port: Port, asked: str, *, remaps: bool) -> None:
+    """Give a port a number outside: its own where that will do, else the first of the range that is free."""
+    wanted = [port[1]] if asked in {"", "0"} else [number for _, number in parse_port(asked)]
+    if port[1] in wanted:
+        number = port[1]
+    elif remaps:
+        taken = {n for (protocol, _), numbers in plan.host_ports.items() if protocol == port[0] for n in numbers}
+        number = next((n for n in wanted if n not in taken), wanted[0])
+    else:
         raise NotImplementedHere(
             "publish port: remapping of port numbers not allowed: this data center translates no ports, "
             f"publish {port[1]}:{port[1]}/{port[0]} instead"
         )
+    numbers = plan.host_ports.setdefault(port, [])
+    if number not in numbers:
+        numbers.append(number)
+
+
+def _check_apart(plan: PortPlan) -> None:
+    """Raise InvalidParameter when two ports of the container would answer on one number."""
+    holders: dict[Port, Port] = {}
+    for port in sorted(plan.published):
+        for number in plan.host_ports.get(port, [port[1]]):
+            other = holders.setdefault((port[0], number), port)
+            if other != port:
+                raise InvalidParameter(
+                    f"publish port: host port {number}/{port[0]} is already allocated: "
+                    f"the container's ports {other[1]} and {port[1]} cannot share it"
+                )
+
+
+def port_name(port: Port) -> str:
+    """Write a port as Docker does: ``80/tcp``."""
+    return f"{port[1]}/{port[0]}"
 
 
 def compress(numbers: Iterable[int]) -> list[str]:

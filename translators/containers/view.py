@@ -9,7 +9,7 @@ from typing import Any
 
 from grammars import dockerids
 from translators.containers import named_volumes
-from translators.containers.ports import PROTOCOLS, Port
+from translators.containers.ports import PROTOCOLS, Port, port_name
 from translators.containers.states import json_metadata, linux_options, metadata
 from translators.containers.volumes import is_own_volume, volume_name
 from translators.labels import PACKAGE_LABEL, from_tags
@@ -143,8 +143,10 @@ def own_volumes(vm: Vm) -> list[str]:
     return [entry["target"] for entry in vm.get("filesystems") or [] if is_own_volume(vm, entry)]
 
 
-def port_name(port: Port) -> str:
-    return f"{port[1]}/{port[0]}"
+def host_ports(vm: Vm, port: Port) -> list[int]:
+    """Return the numbers of a published port outside: its own, unless others were asked for."""
+    found = json_metadata(vm, "docker:port_map", {}).get(port_name(port))
+    return [int(number) for number in found] if found else [port[1]]
 
 
 def by_number(ports: Iterable[Port]) -> list[Port]:

@@ -72,11 +72,17 @@ def _option(row: Option, able: set[str]) -> dict[str, Any]:
         "Until": str(row.until) if row.until else "",
         "Needs": row.needs,
         "Note": row.note,
-        "Except": [_case(case) for case in row.cases if case.fate is not row.fate],
+        "Except": [_case(case) for case in row.cases if is_exception(case, row, able)],
     }
     return said | {key: value for key, value in extra.items() if value}
 
 
+def is_exception(case: Case, row: Option, able: Iterable[str]) -> bool:
+    """Whether a value fares otherwise than its option, where nodes advertise the capabilities ``able``."""
+    return case.fate is not row.fate and case.unless not in set(able)
+
+
 def _case(case: Case) -> dict[str, Any]:
-    status = {"Status": case.status} if case.status else {}
-    return {"Value": case.value, "Fate": case.fate.value, "Says": case.says, **status}
+    extra = {"Status": case.status, "Unless": case.unless}
+    said = {"Value": case.value, "Fate": case.fate.value, "Says": case.says}
+    return said | {key: value for key, value in extra.items() if value}

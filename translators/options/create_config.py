@@ -112,7 +112,7 @@ PARTS: tuple[Option, ...] = (
          StartPeriod=_AS_PARENT, StartInterval=(Fate.HONOURED, "From 1.44 on.")),
     *_of("HostConfig.LogConfig", Type=_AS_PARENT, Config=_AS_PARENT),
     *_of("HostConfig.RestartPolicy", Name=_AS_PARENT, MaximumRetryCount=_AS_PARENT),
-    *_of("HostConfig.PortBindings.*.*", HostIp=(Fate.MAPPED, "Any address only."), HostPort=(Fate.MAPPED, "The same only.")),
+    *_of("HostConfig.PortBindings.*.*", HostIp=(Fate.MAPPED, "Any address only."), HostPort=(Fate.MAPPED, "The same, or any where nodes advertise `port-remapping`.")),
     *_of("HostConfig.Ulimits.*", Name=_AS_PARENT, Soft=_AS_PARENT, Hard=_AS_PARENT),
     *_of("HostConfig.BlkioWeightDevice.*", Path=_AS_PARENT, Weight=_AS_PARENT),
     *(row for name in ("BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps")

@@ -210,8 +210,12 @@ JOINED: tuple[Option, ...] = (
         refusal("container:x", "network mode container is not supported: every container has its own addresses"),
         refusal("nowhere", "network nowhere not found", 400),
     )),
-    mapped("PortBindings", {"80/tcp": [{"HostIp": "", "HostPort": "80"}]},              note="A firewall rule and an address outside; numbers and addresses are not translated.", cases=(
-        refusal({"80/tcp": [{"HostPort": "8080"}]}, "publish port: remapping of port numbers not allowed"),
+    mapped("PortBindings", {"80/tcp": [{"HostIp": "", "HostPort": "80"}]}, {"90/udp": [{"HostIp": "", "HostPort": "8090"}]},
+           note="A firewall rule and an address outside. Addresses are not translated; numbers are where nodes "
+                "advertise `port-remapping`.", cases=(
+        Case(value={"80/tcp": [{"HostPort": "8080"}]}, fate=Fate.REFUSED, status=501, unless="port-remapping",
+             says="publish port: remapping of port numbers not allowed"),
+        refusal({"80/tcp": [{"HostPort": "x"}]}, 'invalid port specification: "x"', 400),
         refusal({"80/tcp": [{"HostIp": "127.0.0.1"}]}, "publish port: binding to the address 127.0.0.1"),
         refusal({"80/sctp": []}, "publish port: unknown protocol: must be tcp or udp"),
         refusal({"x/tcp": []}, 'invalid port specification: "x/tcp"', 400),

@@ -41,6 +41,8 @@ class Case:
     status: int = 0
     beside: Mapping[str, Any] = field(default_factory=dict)
     version: ApiVersion | None = None
+    unless: str = ""
+    """Capability with which it fares as its option after all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,10 @@ from gateway.body import decode
 from gateway.errors import Conflict, DockerError, InternalError, InvalidParameter, NotFound, NotImplementedHere
 from gateway.settings import TritonSettings
 from gateway.versions import ApiVersion
-from tests.unit.translators.containers.conftest import ALICE, BOB, EXTERNAL, FABRIC, PACKAGE
+from tests.unit.translators.containers.conftest import ALICE, BOB, EXTERNAL, FABRIC, LINUX, PACKAGE
 from translators.containers import create as creating
 from translators.containers.inspect import inspect
+from translators.containers.listing import list_containers
 from translators.containers.model import ContainerCreate
 
 
@@ -94,6 +95,30 @@ def test_networks_are_the_fabric_and_for_published_ports_the_outside_as_primary(
     create(world, "open", published, HostConfig={"PortBindings": {"80/tcp": [{"HostPort": "80"}]}})
     nics = {name: [(n["network_uuid"], n.get("primary")) for n in world.vm(name)["nics"]] for name in ("plain", "open")}
     assert nics == {"plain": [(FABRIC, True)], "open": [(FABRIC, None), (EXTERNAL, True)]}
+
+
+def test_ports_with_other_numbers_outside_are_told_to_the_node_and_shown_again(world):
+    world.capabilities = LINUX | {"port-remapping"}
+    asked = {"80/tcp": [{"HostPort": "8080"}], "99/udp": [{"HostPort": "18765"}], "22/tcp": [{"HostPort": "22"}]}
+    made = create(world, HostConfig={"PortBindings": asked})
+    vm = world.vm("web1")
+    assert json.loads(vm["internal_metadata"]["docker:port_map"]) == {"80/tcp": [8080], "99/udp": [18765]}
+    opened = [rule["rule"].partition(" ALLOW ")[2] for rule in vm["firewall_rules"] if vm["uuid"] in rule["rule"]]
+    assert opened == ["tcp PORTS 22, 80", "udp PORTS 99"]
+    shown = inspect(world.call("container.inspect"), made["Id"])
+    assert shown["HostConfig"]["PortBindings"] == {
+        name: [{"HostIp": "", **binding} for binding in bindings] for name, bindings in asked.items()
+    }
+    assert shown["NetworkSettings"]["Ports"] == {}  # it does not run
+    vm |= {"state": "running"}
+    address = next(nic["ip"] for nic in vm["nics"] if nic.get("primary"))
+    assert inspect(world.call("container.inspect"), made["Id"])["NetworkSettings"]["Ports"] == {
+        name: [{"HostIp": address, **binding} for binding in bindings] for name, bindings in asked.items()
+    }
+    [listed] = list_containers(world.call("container.list"))
+    assert [(port["PrivatePort"], port["PublicPort"], port["Type"]) for port in listed["Ports"]] == [
+        (22, 22, "tcp"), (80, 8080, "tcp"), (99, 18765, "udp"),
+    ]  # fmt: skip
 
 
 def test_account_rules_are_made_once_and_not_again_when_disabled(world):

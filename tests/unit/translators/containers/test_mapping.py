@@ -11,8 +11,8 @@ from grammars import firewall
 from tests.unit.translators.containers.test_create import create
 from translators.containers.command import merge_command, merge_env
 from translators.containers.log_config import plan_log
-from translators.containers.model import ContainerCreate, LogConfig
-from translators.containers.ports import compress, only_about, parse_port, publish_rules, published_by
+from translators.containers.model import ContainerCreate, HostConfig, LogConfig, PortBinding
+from translators.containers.ports import compress, only_about, parse_port, plan_ports, publish_rules, published_by
 from translators.containers.top import parse_columns, top
 
 VM = "96a6e2b0-6c51-4a7e-9d4f-0a2f5c1b7e11"
@@ -52,6 +52,41 @@ def test_runs_of_ports():
 def test_no_ports(text):
     with pytest.raises(InvalidParameter, match="invalid port specification"):
         parse_port(text)
+
+
+def planned(bindings, image=(), **more):
+    host = HostConfig(
+        PortBindings={name: [PortBinding(HostPort=port) for port in ports] for name, ports in bindings.items()}, **more
+    )
+    return plan_ports(ContainerCreate(HostConfig=host), image, remaps=True)
+
+
+@pytest.mark.parametrize(("bindings", "outside"), [
+    ({"80/tcp": ["80"], "81/tcp": ["", "0"]}, {}),
+    ({"80/tcp": ["8080"], "80/udp": ["80"]}, {("tcp", 80): [8080]}),
+    ({"99/udp": ["18765"]}, {("udp", 99): [18765]}),
+    ({"80/tcp": ["80", "8080", "8080"]}, {("tcp", 80): [80, 8080]}),
+    ({"80/tcp": ["8080"], "8080/tcp": ["80"]}, {("tcp", 80): [8080], ("tcp", 8080): [80]}),
+    ({"80/tcp": ["79-81"]}, {}),
+    ({"80/tcp": ["9000-9001"], "81/tcp": ["9000-9001"]}, {("tcp", 80): [9000], ("tcp", 81): [9001]}),
+    ({"80-81/tcp": ["9000-9001"]}, {("tcp", 80): [9000], ("tcp", 81): [9001]}),
+    ({"80/tcp": ["9000"], "80/udp": ["9000"]}, {("tcp", 80): [9000], ("udp", 80): [9000]}),
+])  # fmt: skip
+def test_ports_have_the_numbers_outside_that_were_asked_for(bindings, outside):
+    plan = planned(bindings)
+    assert plan.host_ports == outside
+    assert plan.published == {port for name in bindings for port in parse_port(name)}
+
+
+@pytest.mark.parametrize(("bindings", "more"), [
+    ({"80/tcp": ["9000"], "81/tcp": ["9000"]}, {}),
+    ({"80/tcp": ["80"], "8080/tcp": ["80"]}, {}),
+    ({"80/tcp": ["9000-9000"], "81/tcp": ["9000-9000"]}, {}),
+    ({"8080/tcp": ["80"]}, {"image": ["80/tcp"], "PublishAllPorts": True}),
+])  # fmt: skip
+def test_two_ports_cannot_have_one_number_outside(bindings, more):
+    with pytest.raises(InvalidParameter, match="is already allocated"):
+        planned(bindings, **more)
 
 
 DOCKER_ID = "96a6e2b06c51" + "0" * 52
