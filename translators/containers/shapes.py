@@ -10,6 +10,7 @@ Json = dict[str, Any]
 
 _INSPECT: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = (
     ((1, 25), ("HostConfig.AutoRemove", "HostConfig.NanoCpus", "HostConfig.Init", "Config.StopTimeout")),
+    ((1, 25), ("HostConfig.Mounts", "HostConfig.CpuRealtimePeriod", "HostConfig.CpuRealtimeRuntime")),
     ((1, 28), ("HostConfig.DeviceCgroupRules",)),
     ((1, 32), ("Platform",)),
     ((1, 38), ("HostConfig.MaskedPaths", "HostConfig.ReadonlyPaths")),
@@ -19,6 +20,7 @@ _INSPECT: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = (
 )
 """API version that brought the fields -> their paths."""
 
+_CHECK: tuple[tuple[tuple[int, int], str], ...] = (((1, 29), "StartPeriod"), ((1, 44), "StartInterval"))
 _ENDPOINT: tuple[tuple[tuple[int, int], str], ...] = (
     ((1, 32), "DriverOpts"),
     ((1, 45), "DNSNames"),
@@ -39,8 +41,10 @@ def shape_inspect(container: Json, version: ApiVersion, short_id: str) -> Json:
                 for parent in parents:
                     holder = holder[parent]
                 holder.pop(leaf, None)
-    if version < (1, 44):
-        container["Config"].get("Healthcheck", {}).pop("StartInterval", None)
+    check = container["Config"].get("Healthcheck", {})
+    for since, name in _CHECK:
+        if version < since:
+            check.pop(name, None)
     if version < (1, 42):
         container["HostConfig"] |= {"KernelMemory": 0}
     if (1, 40) <= version < (1, 42):

@@ -62,7 +62,7 @@ def inspect(record: ImageRecord, version: ApiVersion) -> dict[str, Any]:
         "Created": created(record),
         "DockerVersion": document.get("docker_version") or "",
         "Author": document.get("author") or "",
-        "Config": _config(document.get("config") or {}),
+        "Config": _config(document.get("config") or {}, version),
         "Architecture": document.get("architecture") or "amd64",
         "Os": document.get("os") or "linux",
         "Size": record.size,
@@ -79,28 +79,35 @@ def inspect(record: ImageRecord, version: ApiVersion) -> dict[str, Any]:
     return body
 
 
-def _config(config: dict[str, Any]) -> dict[str, Any]:
+_CONTAINERS_OWN: dict[str, Any] = {
+    "Hostname": "",
+    "Domainname": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Image": "",
+}
+"""What old builders left of their containers in an image's config, and versions below 1.50 show."""
+_BLANK: dict[str, Any] = {
+    "User": "",
+    "Env": None,
+    "Cmd": None,
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+
+
+def _config(config: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
     """The image's config with every field a template may name."""
-    blank: dict[str, Any] = {
-        "Hostname": "",
-        "Domainname": "",
-        "User": "",
-        "AttachStdin": False,
-        "AttachStdout": False,
-        "AttachStderr": False,
-        "Tty": False,
-        "OpenStdin": False,
-        "StdinOnce": False,
-        "Env": None,
-        "Cmd": None,
-        "Image": "",
-        "Volumes": None,
-        "WorkingDir": "",
-        "Entrypoint": None,
-        "OnBuild": None,
-        "Labels": None,
-    }
-    return {**blank, **config}
+    if version < (1, 50):
+        return {**_CONTAINERS_OWN, **_BLANK, **config}
+    return {**_BLANK, **{name: value for name, value in config.items() if name not in _CONTAINERS_OWN}}
 
 
 def history(record: ImageRecord, line: Sequence[ImageRecord] = ()) -> list[dict[str, Any]]:

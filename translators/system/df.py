@@ -33,14 +33,13 @@ def disk_usage(call: Call) -> Json:
     chosen = set(asked or KINDS)
     containers = list_everything(call, with_sizes="container" in chosen) if chosen & {"container", "image"} else []
     images, layers_size = _images(call, containers) if "image" in chosen else (None, 0)
-    usage: Json = {
+    return {
         "LayersSize": layers_size,
         "Images": images,
         "Containers": containers if "container" in chosen else None,
         "Volumes": volumes_with_usage(call) if "volume" in chosen else None,
         "BuildCache": [] if "build-cache" in chosen else None,
     }
-    return usage if call.version >= (1, 42) else usage | {"BuilderSize": 0}
 
 
 def _images(call: Call, containers: list[Json]) -> tuple[list[Json], int]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.call import Call
+from gateway.versions import ApiVersion
 from translators.capabilities import capabilities
 from translators.errors import speaking_docker
 from translators.system.version import GATEWAY_VERSION
@@ -46,7 +47,19 @@ def info(call: Call) -> dict[str, Any]:
         **_registries(call.config.insecure_registries),
         **_HOST,
         **_NO_SWARM,
+        **_former(call.version),
     }
+
+
+def _former(version: ApiVersion) -> dict[str, Any]:
+    """Return what newer versions tell no more."""
+    former: dict[str, Any] = {}
+    if version < (1, 41):
+        former["SystemStatus"] = None
+    if version < (1, 50):
+        former |= {"BridgeNfIptables": False, "BridgeNfIp6tables": False}
+    commit = {"ID": ""} if version >= (1, 49) else {"ID": "", "Expected": ""}
+    return former | {f"{part}Commit": commit for part in ("Containerd", "Runc", "Init")}
 
 
 def _nodes(sysinfos: list[dict[str, Any]]) -> str:
@@ -76,7 +89,6 @@ def _registries(insecure: Iterable[str]) -> dict[str, Any]:
 
 _HOST = {
     "Driver": "sdc",
-    "SystemStatus": None,
     "MemoryLimit": True,
     "SwapLimit": True,
     "CpuCfsPeriod": True,
@@ -86,8 +98,6 @@ _HOST = {
     "PidsLimit": True,
     "OomKillDisable": False,
     "IPv4Forwarding": True,
-    "BridgeNfIptables": False,
-    "BridgeNfIp6tables": False,
     "Debug": False,
     "NFd": 0,
     "NGoroutines": 0,
@@ -108,9 +118,6 @@ _HOST = {
     "LiveRestoreEnabled": True,
     "Isolation": "",
     "InitBinary": "",
-    "ContainerdCommit": {"ID": "", "Expected": ""},
-    "RuncCommit": {"ID": "", "Expected": ""},
-    "InitCommit": {"ID": "", "Expected": ""},
     "SecurityOptions": ["name=seccomp,profile=default"],
     "Warnings": None,
 }
