@@ -94,7 +94,7 @@ class Lifecycle:
     def _boot(self, zone: Zone, **fields: Any) -> None:
         self.hurry()
         self.cleared(zone)
-        zone.change_life(state="starting", oom_killed=False, **fields)
+        zone.change_life(state="starting", oom_killed=False, last_end=_end_of(zone), **fields)
         try:
             self._start(zone)
         except (TaskError, OSError) as error:
@@ -356,6 +356,14 @@ def signal_number(name: str | int) -> int:
     raise TaskError("InvalidArgument", f"Invalid signal: {name}")
 
 
+def _end_of(zone: Zone) -> dict[str, Any] | None:
+    """How a zone's last run ended, for who hears of it only after the next has begun."""
+    life = zone.life
+    if life.exit_timestamp is None:
+        return life.last_end
+    return {"exit_status": life.exit_status, "exit_timestamp": life.exit_timestamp, "oom_killed": life.oom_killed}
+
+
 def node_fields(zone: Zone) -> dict[str, Any]:
     """What the node knows better than VMAPI's record.
 
@@ -366,6 +374,7 @@ def node_fields(zone: Zone) -> dict[str, Any]:
         "docker:oomkilled": life.oom_killed,
         "docker:restartcount": life.restart_count,
         "docker:paused": life.paused,
+        "docker:lastend": msgspec.json.encode(life.last_end).decode() if life.last_end else None,
     }
     told = {key: value for key, value in told.items() if value or key in zone.metadata}
     if "docker:health" in zone.metadata:

@@ -32,6 +32,8 @@ class Life(msgspec.Struct, kw_only=True):
     boot_timestamp: str | None = None
     exit_status: int | None = None
     exit_timestamp: str | None = None
+    last_end: dict[str, Any] | None = None
+    """How the run before this one ended: exit_status, exit_timestamp, oom_killed."""
     oom_killed: bool = False
     restart_count: int = 0
     """How often the restart policy has started the zone since somebody did."""

@@ -37,6 +37,8 @@ class Chapter:
     gone: bool = False
     health: str = "none"
     """What was last known of its health."""
+    health_seen: str = ""
+    """When that was modified, by the data center's clock: older news is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

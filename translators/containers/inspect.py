@@ -92,7 +92,7 @@ def state(vm: Vm) -> Json:
         "ExitCode": states.exit_code(vm) if word != "running" else 0,
         "Error": "",
         "StartedAt": (vm.get("boot_timestamp") if ran else None) or states.NEVER,
-        "FinishedAt": vm.get("exit_timestamp") or states.NEVER,
+        "FinishedAt": vm.get("exit_timestamp") or states.last_end(vm).get("exit_timestamp") or states.NEVER,
         **({"Health": health} if health else {}),
     }
 

@@ -14,7 +14,7 @@ from translators.containers.firewall import may_publish
 from translators.containers.health import health_suffix
 from translators.containers.links import names_by_target
 from translators.containers.list_filters import ACCEPTED, Selection, select
-from translators.containers.lookup import mine
+from translators.containers.lookup import mine, mine_up
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
 from translators.containers.ports import Port, published_by
@@ -73,10 +73,7 @@ def _limit(call: Call) -> int:
 
 
 def _predicate(call: Call, *, complete: bool) -> dict[str, Any]:
-    if complete:
-        return mine(call.owner.uuid)
-    up = {"or": [{"eq": ["state", "running"]}, {"eq": ["zone_state", "ready"]}]}
-    return {"and": [{"eq": ["docker", True]}, {"eq": ["owner_uuid", call.owner.uuid]}, up]}
+    return mine(call.owner.uuid) if complete else mine_up(call.owner.uuid)
 
 
 def _published(call: Call, vms: list[Vm]) -> dict[str, set[Port]]:

@@ -98,6 +98,15 @@ def status(vm: Vm) -> str:
     return _STATES.get(state, "dead")
 
 
+def last_end(vm: Vm) -> Vm:
+    """Return how the run before the present one ended: ``exit_status``, ``exit_timestamp``, ``oom_killed``.
+
+    {} where the compute node does not tell: VMAPI has room for the end of a stopped VM only.
+    """
+    end: Vm = json_metadata(vm, "docker:lastend", {})
+    return end
+
+
 def exit_code(vm: Vm) -> int:
     """Return the last exit code; 0 where there is none yet, as dockerd shows it."""
     return int(vm.get("exit_status") or 0)

@@ -13,12 +13,12 @@ from typing import Any
 
 from gateway.state.container_journal import Announcement, Chapter
 from translators.containers.health import health_status
-from translators.containers.states import metadata
+from translators.containers.states import last_end, metadata
 
 Vm = dict[str, Any]
 
 KILLED = 137
-"""The exit code of an end that nobody saw: whatever takes a container away unseen takes it by force."""
+"""The exit code of an end that nobody saw or kept: whatever takes a container away unseen takes it by force."""
 _UNMADE = frozenset({"provisioning", "incomplete", "failed", "configured"})
 _ENDED = frozenset({"stopped", "down", "destroyed"})
 
@@ -55,11 +55,14 @@ def unread(chapter: Chapter | None, vm: Vm, *, given_up: bool = False) -> tuple[
 
 
 def _take_health(chapter: Chapter, vm: Vm, turns: list[Turn]) -> Chapter:
-    """Tell a verdict; that checks have begun anew is none."""
+    """Tell a verdict; that checks have begun anew is none, and neither is what was true before the last one."""
+    seen = str(vm.get("last_modified") or "")
+    if seen < chapter.health_seen:
+        return chapter
     status = health_status(vm)
     if status != chapter.health and status in {"healthy", "unhealthy"}:
         turns.append(Turn(f"health_status: {status}"))
-    return replace(chapter, health=status)
+    return replace(chapter, health=status, health_seen=seen)
 
 
 def _take_start(chapter: Chapter, vm: Vm, turns: list[Turn]) -> Chapter:
@@ -69,9 +72,18 @@ def _take_start(chapter: Chapter, vm: Vm, turns: list[Turn]) -> Chapter:
     if chapter.undated and chapter.running:
         return replace(chapter, boot=boot, exit=boot, undated=False)
     if chapter.running:
-        turns.append(_die(chapter, {}))
+        turns += _unseen_end(chapter, vm)
     turns.append(Turn("start"))
     return replace(_started(chapter), boot=boot, exit=boot)
+
+
+def _unseen_end(chapter: Chapter, vm: Vm) -> list[Turn]:
+    """The end of a run of which nothing was heard before the next had begun: what the compute node kept of it."""
+    end = last_end(vm)
+    if str(end.get("exit_timestamp") or "") < chapter.boot or end.get("exit_status") is None:
+        return [_die(chapter, {})]
+    oom = [Turn("oom")] if end.get("oom_killed") else []
+    return [*oom, _die(chapter, {**end, "boot_timestamp": chapter.boot})]
 
 
 def _started(chapter: Chapter) -> Chapter:

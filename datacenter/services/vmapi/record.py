@@ -30,7 +30,9 @@ NOT_ON_NODES = frozenset({"provisioning", "failed", "destroyed"})
 """States that a VM has whatever becomes of its node."""
 LIFE_FIELDS = frozenset({"boot_timestamp", "exit_status", "exit_timestamp", "pid", "state", "zone_state"})
 """What goes out of date when the VM has started or ended once more."""
-LIFE_METADATA = frozenset({"docker:health", "docker:oomkilled", "docker:paused", "docker:restartcount"})
+LIFE_METADATA = frozenset(
+    {"docker:health", "docker:lastend", "docker:oomkilled", "docker:paused", "docker:restartcount"}
+)
 """Keys of ``internal_metadata`` that tell of the VM's life, and go out of date with LIFE_FIELDS."""
 SETTABLE = frozenset(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -88,6 +89,9 @@ def test_on_failure_gives_up_after_its_number_of_restarts(node, center):
     done = center.wait_for(vm, lambda body: body["state"] == "stopped" and body["zone_state"] == "installed")
     assert done["exit_status"] == 4
     assert done["internal_metadata"]["docker:restartcount"] == 2
+    last = json.loads(done["internal_metadata"]["docker:lastend"])
+    assert last["exit_status"] == 4
+    assert last["exit_timestamp"] <= done["boot_timestamp"] <= done["exit_timestamp"]
     assert node.log(vm) == "try\n" * 3
     assert center.wait_for(vm, lambda body: body["zone_state"] == "ready")["state"] == "stopped"
 

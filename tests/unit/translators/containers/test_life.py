@@ -43,6 +43,13 @@ def test_a_container_that_waits_for_its_restart_counts_as_running():
     assert states.is_running(WAITING)
 
 
+def test_a_running_one_tells_when_it_ended_before():
+    kept = {"docker:lastend": json.dumps({"exit_status": 3, "exit_timestamp": "2025-12-31T00:00:00.000Z"})}
+    shown = inspect.state(VM | {"internal_metadata": kept})
+    assert (shown["FinishedAt"], shown["ExitCode"]) == ("2025-12-31T00:00:00.000Z", 0)
+    assert inspect.state(VM)["FinishedAt"] == states.NEVER
+
+
 def test_a_container_that_has_ended_does_not():
     assert not states.is_running(WAITING | {"zone_state": "installed"})
 

@@ -28,6 +28,12 @@ CODE_LATE = {"state": "stopped", "boot_timestamp": B1}
 STALE_CODE = {"state": "stopped", "boot_timestamp": B2, "exit_timestamp": E1, "exit_status": 3}
 
 
+def after(code, ended, vm, *, oom=False):
+    """The VM, whose node has kept how the run before ended."""
+    end = {"exit_status": code, "exit_timestamp": ended, "oom_killed": oom}
+    return {**vm, "internal_metadata": {"docker:lastend": json.dumps(end)}}
+
+
 def gone(vm):
     return {**vm, "state": "destroyed"}
 
@@ -55,6 +61,12 @@ def story(*news):
     ([MADE, RUN1, RUN2], "create start die 137 start"),  # its end went unseen
     ([MADE, RUN1, RUN2, END1], "create start die 137 start"),
     ([MADE, RUN1, END2, RUN3], "create start die 137 start die 0 start"),
+    ([MADE, RUN1, after(3, E1, RUN2)], "create start die 3 start"),  # its node has kept its end
+    ([MADE, RUN1, END1, after(3, E1, RUN2)], "create start die 3 start"),
+    ([MADE, RUN1, after(3, E1, END2)], "create start die 3 start die 0"),
+    ([MADE, RUN1, after(137, E1, RUN2, oom=True)], "create start oom die 137 start"),
+    ([MADE, RUN1, END1, RUN2, after(3, E1, RUN3)], "create start die 3 start die 137 start"),  # that was another's
+    ([MADE, RUN1, after(5, E2, RUN3)], "create start die 5 start"),  # a whole run went unseen
     ([MADE, NOT_STARTED, NOT_STARTED], "create die 127"),
     ([MADE, RUN1, OOM], "create start oom die 137"),
     ([MADE, gone(MADE), MADE, gone(MADE)], "create destroy"),
@@ -130,6 +142,20 @@ def test_a_kill_by_force_is_told_when_it_came_to_that(code, elapsed, told):
 
     announcements = [announced("kill 15"), announced("kill 9", 10.0), announced("stop")]
     assert [one.what.action for one in due(announcements, code, 1000.0 + elapsed)] == told
+
+
+def test_old_news_of_health_is_none():
+    def seen(status, modified):
+        return RUN1 | {
+            "internal_metadata": {"docker:health": json.dumps({"Status": status})},
+            "last_modified": modified,
+        }
+
+    news = [seen("starting", B1), seen("unhealthy", B2), seen("starting", B1), seen("unhealthy", B2)]
+    assert story(MADE, *news) == "create start health_status: unhealthy"
+    late = [seen("healthy", B1), seen("unhealthy", B2), seen("healthy", B1), seen("healthy", B3)]
+    told = "health_status: healthy health_status: unhealthy health_status: healthy"
+    assert story(MADE, *late) == f"create start {told}"
 
 
 def test_verdicts_on_health_are_told_once_each():
