@@ -61,6 +61,10 @@ CORRECTIONS: tuple[Correction, ...] = (
         {"shapes": {"SystemInfo": {"properties": {"OSVersion": TEXT}}}},
     ),
     # The first documents were written by hand from examples.
+    Correction(
+        (1, 25), (1, 25), "left out: checks are of 1.24",
+        _body("GET /containers/{}/json", State={"properties": {"Health": {"type": "object"}}}),
+    ),
     Correction((1, 25), (1, 25), "conflict: it does not run", _reply("POST /containers/{}/kill", 409, ERROR)),
     Correction((1, 25), (1, 25), "conflict: it runs", _reply("DELETE /containers/{}", 409, ERROR)),
     Correction((1, 25), (1, 25), "not modified has no body", _reply("POST /containers/{}/start", 304, {"body": None})),

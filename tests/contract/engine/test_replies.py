@@ -168,6 +168,21 @@ def test_replies_are_what_the_document_of_their_version_says(make_house, version
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_checked_container_is_told_of_in_its_state(house, version):
+    log = [{"Start": "2026-01-01T00:00:00Z", "End": "2026-01-01T00:00:01Z", "ExitCode": 1, "Output": "no"}]
+    health = {"Status": "unhealthy", "FailingStreak": 1, "Log": log}
+    (vm,) = [vm for vm in house.dc.vmapi.vms() if vm["alias"] == "up"]
+    told = vm["internal_metadata"] | {"docker:health": json.dumps(health)}
+    changed = house.dc.vmapi.app.test_client().post(
+        f"/vms/{vm['uuid']}?action=update", json={"internal_metadata": told}
+    )
+    house.dc.wfapi.engine.wait(changed.json["job_uuid"], 10)
+    answer = ask(house, version, "container.inspect", {"id": "up"}, "", None)
+    assert answer.json["State"]["Health"] == health
+    assert not list(Document(version).problems("GET /containers/{}/json", 200, [answer.json], answer.headers))
+
+
 def test_every_operation_that_is_served_is_asked_or_tested_elsewhere():
     handled = {name for resource in RESOURCES for name in resource.handled}
     asked = {name for name, *_ in CALLS}
