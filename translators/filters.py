@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import msgspec
@@ -38,3 +39,11 @@ def truth(filters: Filters, key: str) -> bool | None:
     if values <= {"0", "false", "False"}:
         return False
     raise InvalidParameter(f"invalid filter '{key}={sorted(values)}'")
+
+
+def matches(text: str, wanted: str) -> bool:
+    """Whether a text is, or somewhere matches the expression, that a filter wants."""
+    try:
+        return text == wanted or re.search(wanted, text) is not None
+    except re.error:
+        return False

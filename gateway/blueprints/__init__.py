@@ -9,7 +9,8 @@ from gateway.blueprints.containers import containers
 from gateway.blueprints.events import events
 from gateway.blueprints.execs import execs
 from gateway.blueprints.images import images
+from gateway.blueprints.networks import networks
 from gateway.blueprints.system import system
 from gateway.blueprints.volumes import volumes
 
-RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive, about, volumes)
+RESOURCES: tuple[Resource, ...] = (system, containers, execs, images, events, archive, about, volumes, networks)

@@ -24,12 +24,6 @@ def system_df(call: Call) -> Reply:
     return Reply(body=df.disk_usage(call))
 
 
-@system.handles("network.prune")
-def network_prune(_call: Call) -> Reply:
-    """No network was made by a Docker client, so none is Docker's to remove."""
-    return Reply(body={"NetworksDeleted": None})
-
-
 @system.handles("system.auth", model=auth.AuthConfig)
 def system_auth(call: Call) -> Reply:
     return Reply(body=auth.login(call, call.body))

@@ -14,6 +14,7 @@ from gateway.state.event_log import EventLog
 from gateway.state.exec_sessions import ExecSessions
 from gateway.state.image_records import ImageRecords
 from gateway.state.links import Links
+from gateway.state.network_records import NetworkRecords
 from gateway.state.presence import Presence
 from gateway.state.reservations import Reservations
 from gateway.state.undertakings import Undertakings
@@ -33,6 +34,7 @@ class State:
         self.events = EventLog(self.database)
         self.journal = ContainerJournal(self.database)
         self.links = Links(self.database)
+        self.networks = NetworkRecords(self.database)
         self.reservations = Reservations(self.database)
         self.presence = Presence(folder)
         self.undertakings = Undertakings(self.database, self.presence)

@@ -44,10 +44,13 @@ class NetworkBook:
             self._books[owner_uuid] = (time.monotonic(), known)
         return known
 
-    def find(self, owner_uuid: str, ref: str) -> Network | None:
-        """Find a network by full id, name or unique beginning of its id, in this order."""
-        for fresh in (False, True):
-            found = match(self.networks(owner_uuid, fresh=fresh), ref)
+    def find(self, owner_uuid: str, ref: str, *, fresh: bool = False) -> Network | None:
+        """Find a network by full id, name or unique beginning of its id, in this order.
+
+        ``fresh``: the name may have gone to another network since the book was read.
+        """
+        for anew in (fresh, True):
+            found = match(self.networks(owner_uuid, fresh=anew), ref)
             if found is not None:
                 return found
         return None
@@ -143,7 +146,7 @@ def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan
     chosen = [(first, settings), *((name, s) for name, s in endpoints.items() if name not in {first, *DEFAULT_MODES})]
     priorities: dict[str, int] = {}
     for ref, endpoint in chosen:
-        network = network_book(call).find(call.owner.uuid, ref)
+        network = network_book(call).find(call.owner.uuid, ref, fresh=ref != call.config.default_fabric)
         if network is None:
             raise _unknown(ref)
         if all(network["uuid"] != (known.get("uuid") or known.get("ipv4_uuid")) for known in plan.networks):

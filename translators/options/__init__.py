@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from translators.options.builds import BUILDS
 from translators.options.create_config import CREATE
+from translators.options.networks import NETWORKS
 from translators.options.other_operations import OTHERS
 from translators.options.row import Case, Fate, Option, Place
 from translators.options.volumes import VOLUMES
 
 __all__ = ["OPTIONS", "Case", "Fate", "Option", "Place"]
 
-OPTIONS: tuple[Option, ...] = (*CREATE, *OTHERS, *BUILDS, *VOLUMES)
+OPTIONS: tuple[Option, ...] = (*CREATE, *OTHERS, *BUILDS, *VOLUMES, *NETWORKS)

@@ -12,9 +12,6 @@ from translators.options import OPTIONS
 from translators.options.row import Case, Fate, Option
 
 UNTOLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "network.list": ("filters",),
-    "network.inspect": ("verbose", "scope"),
-    "network.create": (),
     "network.connect": (),
     "network.disconnect": (),
 })  # fmt: skip

@@ -81,7 +81,6 @@ _LOGIN = f"{CONTRACT}/test_options_of_others.py"
 SYSTEM: tuple[Option, ...] = (
     *body("system.auth", _LOGIN, username="", password="", serveraddress="", identitytoken="",
           email=(PLAIN, "Registries ask for none any more."), auth=(PLAIN, "`username` and `password` say the same.")),
-    *query("network.prune", "", filters=(PLAIN, "No network was made by a Docker client, so there is none to remove.")),
     *query("system.df", f"{CONTRACT}/test_options_of_others.py", type="1.42"),
     *query("event.list", f"{UNIT}/events/test_stream.py", since="", until="", filters=""),
 )  # fmt: skip

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gateway.call import Call
-from translators.filters import Filters, parse_filters, truth
+from translators.filters import Filters, matches, parse_filters, truth
 from translators.prune_filters import wants
 from translators.volumes import view
 from translators.volumes.lookup import containers, find_volume, shared_volumes
@@ -35,16 +34,9 @@ def _chosen(volume: Volume, filters: Filters, dangling: bool | None) -> bool:
     return (
         (dangling is None or dangling is not bool(volume.get("refs")))
         and (not drivers or view.driver(volume) in drivers)
-        and (not names or any(_named(volume["name"], wanted) for wanted in names))
+        and (not names or any(matches(volume["name"], wanted) for wanted in names))
         and wants(view.labels(volume), filters)
     )
-
-
-def _named(name: str, wanted: str) -> bool:
-    try:
-        return name == wanted or re.search(wanted, name) is not None
-    except re.error:
-        return False
 
 
 def inspect(call: Call, name: str) -> Json:

@@ -15,6 +15,7 @@ from gateway.blueprints import RESOURCES
 from gateway.operations import by_name
 from translators.containers.execs import ExecCreate, ExecStart
 from translators.containers.model import ContainerCreate, HostConfig
+from translators.networks.model import NetworkCreate
 from translators.options import OPTIONS, Fate, Place
 from translators.options.compatibility import UNTOLD
 from translators.options.other_operations import NOT_UPDATED, UPDATED
@@ -27,6 +28,7 @@ MODELS = {
     "exec.create": ExecCreate,
     "exec.start": ExecStart,
     "system.auth": AuthConfig,
+    "network.create": NetworkCreate,
     "volume.create": VolumeCreate,
 }
 FREE_FORM = {"BindOptions", "VolumeOptions", "ImageOptions", "ClusterOptions"}

@@ -1,0 +1,70 @@
+"""``docker network`` with the real docker CLI: made, told, joined, apart from each other, removed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def network(docker):
+    """Make networks; they are gone after the test."""
+    made = []
+
+    def make(name, *options):
+        made.append(name)
+        return docker.ok("network", "create", *options, name)
+
+    yield make
+    for name in made:
+        docker("network", "rm", name)
+
+
+def test_a_network_is_made_shown_joined_and_removed(docker, running, network, container):
+    docker_id = network("net-life", "--label", "stage=test")
+    assert docker.ok("network", "ls", "-q", "--no-trunc", "-f", "label=stage=test") == docker_id
+    container("--name", "net-web", "--network", "net-life", "busybox", "sleep", "600")
+    told = json.loads(docker.ok("network", "inspect", "net-life"))[0]
+    ((_, endpoint),) = told["Containers"].items()
+    address = docker.inspect("net-web", '{{(index .NetworkSettings.Networks "net-life").IPAddress}}')
+    assert (endpoint["Name"], endpoint["IPv4Address"]) == ("net-web", f"{address}/24")
+    refused = docker("network", "rm", "net-life")
+    assert refused.returncode == 1
+    assert b"network net-life has active endpoints" in refused.stderr
+    docker.ok("rm", "-f", "net-web")
+    docker.ok("network", "rm", "net-life")
+    assert docker("network", "inspect", "net-life").returncode == 1
+    assert "docker" not in [network["name"] for network in running.http("napi", "/networks?fabric=true")]
+
+
+def test_addresses_are_those_that_were_asked_for(docker, network):
+    subnet = json.loads(docker.ok("network", "inspect", network("net-probe")))[0]["IPAM"]["Config"][0]["Subnet"]
+    docker.ok("network", "rm", "net-probe")
+    start = subnet.removesuffix(".0/24")  # nobody has it now
+    network("net-given", "--subnet", subnet, "--gateway", f"{start}.1")
+    told = docker.ok("run", "--rm", "--network", "net-given", "--ip", f"{start}.99", "busybox", "ip", "-4", "addr")
+    assert f"{start}.99/24" in told
+    twice = docker("network", "create", "net-given")
+    assert b"network with name net-given already exists" in twice.stderr
+
+
+def test_networks_are_apart_and_internal_ones_have_no_way_out(docker, network, container):
+    network("net-one")
+    network("net-two", "--internal")
+    container("--name", "net-target", "--network", "net-one", "busybox", "sleep", "600")
+    address = docker.inspect("net-target", '{{(index .NetworkSettings.Networks "net-one").IPAddress}}')
+    ping = ("busybox", "ping", "-c1", "-W2", address)
+    docker.ok("run", "--rm", "--network", "net-one", *ping)
+    assert docker("run", "--rm", "--network", "net-two", *ping).returncode == 1
+    assert "default" not in docker.ok("run", "--rm", "--network", "net-two", "busybox", "ip", "route")
+    assert "default" in docker.ok("run", "--rm", "--network", "net-one", "busybox", "ip", "route")
+
+
+def test_prune_takes_by_label(docker, network):
+    network("net-old", "--label", "old")
+    network("net-new")
+    assert "net-old" in docker.ok("network", "prune", "-f", "--filter", "label=old")
+    assert docker.ok("network", "ls", "-f", "name=net-", "--format", "{{.Name}}") == "net-new"
