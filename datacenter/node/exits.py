@@ -17,7 +17,10 @@ UNKNOWN_EXIT = 255
 
 
 class Exits:
-    """Watches the exit folder and calls ``ended(uuid, code)`` once per exit file, which it then removes."""
+    """Watches the exit folder and calls ``ended(uuid, code)`` for each exit file, which it then removes.
+
+    An agent that is killed in between leaves the file to the next, which tells the same end again.
+    """
 
     def __init__(self, folder: Path, ended: Callable[[str, int], None]) -> None:
         self._folder = folder
@@ -39,8 +42,8 @@ class Exits:
         for entry in self._folder.iterdir():
             code = self._code(entry) if len(entry.name) == UUID_LENGTH else None  # not yet renamed: longer
             if code is not None:
-                entry.unlink(missing_ok=True)
                 self._ended(entry.name, code)
+                entry.unlink(missing_ok=True)  # not before the code is noted: an agent may be killed at any point
 
     @staticmethod
     def _code(path: Path) -> int | None:
