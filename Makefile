@@ -6,7 +6,7 @@ STATE := $(if $(filter a,$(INSTANCE)),var,var-$(INSTANCE))
 PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SHELL := /bin/sh
 
-.PHONY: install demo up down test faults fuzz check bench lock format
+.PHONY: install demo up down test faults siege fuzz check bench lock format
 
 install: $(VENV)/.installed          ## what the project needs, from apt and PyPI
 
@@ -28,6 +28,9 @@ test: install                        ## all tests, end-to-end ones too
 
 faults: install                      ## every process killed at every point of a container's life: ten minutes
 	EVERY_POINT=1 python -m pytest -s tests/faults
+
+siege: install                       ## 200 containers of all kinds, every process killed in turn: three minutes
+	SIEGE_CONTAINERS=200 python -m pytest -s tests/e2e/test_siege.py
 
 check: install                       ## format, lint, types, import law, module sizes
 	ruff format --check . && ruff check . && mypy && lint-imports && python tools/check_sizes.py
