@@ -31,7 +31,7 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
     node_memory_mib: int = 0
     """Capacity each node claims; 0 means the machine's memory shared out among the nodes."""
     node_disk_mib: int = 1024 * 1024
-    overprovision_cpu: float = 256.0
+    overprovision_cpu: float = 1024.0
     """How many times a new node's CPU, memory and disk may be promised to containers. 1.0 is what a production
     node keeps to; a developer's machine lives well with more, since containers seldom use what they may."""
     overprovision_ram: float = 64.0

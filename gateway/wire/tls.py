@@ -11,7 +11,7 @@ import errno
 import io
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -101,31 +101,45 @@ class TLSSocket:
         return None if certificate is None else crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Return up to ``size`` bytes, or b"" once the client has ended its side."""
+        """Return up to ``size`` bytes, waiting for the first only, or b"" once the client has ended its side.
+
+        OpenSSL hands out one record at a time; as many as are there are put together, so that who reads much at
+        once also passes much on at once.
+        """
+        data = self._record(size, flags)
+        if flags or not data or size - len(data) < RECORD:
+            return data
+        pieces = [data, *self._records_there(size - len(data))]
+        return b"".join(pieces) if len(pieces) > 1 else data
+
+    def _record(self, size: int, flags: int) -> bytes:
+        """Wait for a record, or for the end, which is b""."""
         try:
             return self._patiently(True, self._ssl.recv, min(size, RECORD), flags) if size > 0 else b""
         except EOFError:
             return b""
 
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Fill ``buffer`` with what has arrived, waiting for the first byte only.
-
-        OpenSSL hands out one record at a time; a large buffer collects as many as are there, so
-        that a relay writes seldom and much. Returns 0 once the client has ended its side.
-        """
-        view = memoryview(buffer).cast("B")
-        view = view[:nbytes] if nbytes else view
-        data = self.recv(len(view), flags)
-        filled = 0
-        while data:
-            view[filled : filled + len(data)] = data
-            filled += len(data)
-            if flags or len(view) - filled < RECORD:
-                break
+    def _records_there(self, room: int) -> Iterator[bytes]:
+        """Yield the records that need not be waited for, as long as a whole one fits."""
+        while room >= RECORD:
             try:
                 data = self._ssl.recv(RECORD)
             except SSL.Error:  # nothing there yet, or an end or error that the next call meets again
-                break
+                return
+            room -= len(data)
+            yield data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Fill ``buffer`` with what has arrived, as ``recv`` does; 0 once the client has ended its side."""
+        view = memoryview(buffer).cast("B")
+        view = view[:nbytes] if nbytes else view
+        data = self._record(len(view), flags)
+        view[: len(data)] = data
+        filled = len(data)
+        if data and not flags:
+            for piece in self._records_there(len(view) - filled):
+                view[filled : filled + len(piece)] = piece
+                filled += len(piece)
         return filled
 
     def send(self, data: Any, flags: int = 0) -> int:
