@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from gateway.operations import OPERATIONS, Operation
 from gateway.versions import CEILING, FLOOR
-from translators.options.compatibility import UNTOLD, fate_here, is_exception, is_served, of_operation
+from translators.options.compatibility import fate_here, is_exception, is_served, of_operation
 from translators.options.row import Case, Fate, Option, Place
 
 _HEAD = f"""# Compatibility
@@ -50,8 +50,6 @@ def _fate(row: Operation, served: set[str]) -> str:
 def _options(row: Operation) -> Iterator[str]:
     options = of_operation(row.name)
     if not options:
-        if UNTOLD.get(row.name):
-            yield from ("", f"## {row.name}", "", f"Takes {', '.join(f'`{name}`' for name in UNTOLD[row.name])}.")
         return
     yield from ("", f"## {row.name}")
     for place, title in ((Place.QUERY, "parameter"), (Place.HEADER, "header"), (Place.BODY, "field")):

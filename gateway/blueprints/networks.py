@@ -1,11 +1,11 @@
-"""Networks: made, looked at, removed."""
+"""Networks: made, looked at, joined, left, removed."""
 
 from __future__ import annotations
 
 from gateway.blueprints.binding import Resource
 from gateway.call import Call, Reply
-from translators.networks import create, listing, removal
-from translators.networks.model import NetworkCreate
+from translators.networks import create, joining, listing, removal
+from translators.networks.model import NetworkConnect, NetworkCreate, NetworkDisconnect
 
 networks = Resource("networks")
 
@@ -33,3 +33,15 @@ def network_remove(call: Call) -> None:
 @networks.handles("network.prune")
 def network_prune(call: Call) -> Reply:
     return Reply(body=removal.prune(call))
+
+
+@networks.handles("network.connect", model=NetworkConnect)
+def network_connect(call: Call) -> Reply:
+    warnings = joining.connect(call, call.target["id"], call.body)
+    return Reply(status=200, body={"Warnings": warnings} if warnings else None)
+
+
+@networks.handles("network.disconnect", model=NetworkDisconnect)
+def network_disconnect(call: Call) -> Reply:
+    joining.disconnect(call, call.target["id"], call.body)
+    return Reply(status=200)

@@ -68,3 +68,22 @@ def test_prune_takes_by_label(docker, network):
     network("net-new")
     assert "net-old" in docker.ok("network", "prune", "-f", "--filter", "label=old")
     assert docker.ok("network", "ls", "-f", "name=net-", "--format", "{{.Name}}") == "net-new"
+
+
+def test_a_running_container_joins_and_leaves(docker, network, container):
+    network("net-late")
+    container("--name", "net-mover", "busybox", "sleep", "600")
+    before = docker.inspect("net-mover", "{{.State.StartedAt}}")
+    docker.ok("network", "connect", "net-late", "net-mover")
+    address = docker.inspect("net-mover", '{{(index .NetworkSettings.Networks "net-late").IPAddress}}')
+    docker.ok("run", "--rm", "--network", "net-late", "busybox", "ping", "-c1", "-W3", address)
+    assert address in docker.ok("exec", "net-mover", "ip", "-4", "addr")
+    again = docker("network", "connect", "net-late", "net-mover")
+    assert b"endpoint with name net-mover already exists in network net-late" in again.stderr
+    docker.ok("network", "disconnect", "net-late", "net-mover")
+    assert "net-late" not in docker.inspect("net-mover", "{{json .NetworkSettings.Networks}}")
+    assert address not in docker.ok("exec", "net-mover", "ip", "-4", "addr")
+    docker.ok("network", "rm", "net-late")
+    docker.ok("network", "disconnect", "bridge", "net-mover")
+    assert docker.inspect("net-mover", "{{json .NetworkSettings.Networks}}") == "{}"
+    assert docker.inspect("net-mover", "{{.State.StartedAt}}") == before

@@ -19,10 +19,11 @@ def check_endpoints(body: ContainerCreate) -> None:
         if mac and not _MAC.fullmatch(mac):
             raise InvalidParameter(f"invalid MAC address: {mac}")
     for endpoint in endpoints:
-        _check_addresses(endpoint)
+        check_addresses(endpoint)
 
 
-def _check_addresses(endpoint: EndpointSettings) -> None:
+def check_addresses(endpoint: EndpointSettings) -> None:
+    """Raise InvalidParameter for addresses of one endpoint that are none or that no network has."""
     asked = endpoint.IPAMConfig
     if asked is None:
         return

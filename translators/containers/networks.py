@@ -150,14 +150,14 @@ def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan
         if network is None:
             raise _unknown(ref)
         if all(network["uuid"] != (known.get("uuid") or known.get("ipv4_uuid")) for known in plan.networks):
-            plan.networks.append(_entry(network, endpoint))
+            plan.networks.append(network_entry(network, endpoint))
         plan.warnings += endpoint_warnings(str(network["name"]), endpoint)
         priorities[str(network["uuid"])] = endpoint.GwPriority if endpoint else 0
     primary = max(plan.networks, key=lambda known: priorities[str(known.get("uuid") or known.get("ipv4_uuid"))])
     primary["primary"] = True
 
 
-def _entry(network: Network, endpoint: EndpointSettings | None) -> dict[str, Any]:
+def network_entry(network: Network, endpoint: EndpointSettings | None) -> dict[str, Any]:
     """Write one element of ``networks``; an address asked for is asked of NAPI, which may refuse it."""
     address = endpoint.IPAMConfig.IPv4Address if endpoint and endpoint.IPAMConfig else ""
     if address:

@@ -1,9 +1,11 @@
-"""The body of ``POST /networks/create`` as the Engine API documents it."""
+"""The bodies of ``POST /networks/create``, ``connect`` and ``disconnect`` as the Engine API documents them."""
 
 from __future__ import annotations
 
 import msgspec
 from msgspec import field
+
+from translators.containers.model import EndpointSettings
 
 
 class IpamConfig(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -40,3 +42,13 @@ class NetworkCreate(msgspec.Struct, kw_only=True, omit_defaults=True):
     EnableIPv6: bool | None = None
     Options: dict[str, str] | None = field(default=None)
     Labels: dict[str, str] | None = field(default=None)
+
+
+class NetworkConnect(msgspec.Struct, kw_only=True, omit_defaults=True):
+    Container: str = ""
+    EndpointConfig: EndpointSettings | None = None
+
+
+class NetworkDisconnect(msgspec.Struct, kw_only=True, omit_defaults=True):
+    Container: str = ""
+    Force: bool = False

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.operations import OPERATIONS, Operation
 from gateway.versions import CEILING, FLOOR
 from translators.options import OPTIONS
 from translators.options.row import Case, Fate, Option
-
-UNTOLD: Mapping[str, tuple[str, ...]] = MappingProxyType({
-    "network.connect": (),
-    "network.disconnect": (),
-})  # fmt: skip
-"""Operations whose parameters have no rows: most are not served, and then none of them matters."""
 
 
 def fate_here(row: Option, offered: Iterable[str] | None) -> str:

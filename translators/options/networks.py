@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from translators.options.calls import PLAIN, REFUSED, UNIT, body, query
+from translators.options.calls import PLAIN, REFUSED, UNIT, WARNED, body, query
 from translators.options.row import Option
 
 _NETWORKS = f"{UNIT}/networks/test_networks.py"
 _ASKING = f"{UNIT}/networks/test_asking.py"
+_JOINING = f"{UNIT}/networks/test_joining.py"
+_LOST = (WARNED, "The answer's `Warnings` say so.")
 _ONE_KIND = (REFUSED, "Give each network its own configuration.")
 NETWORKS: tuple[Option, ...] = (
     *query("network.list", _NETWORKS, filters=""),
@@ -28,4 +30,16 @@ NETWORKS: tuple[Option, ...] = (
         "ConfigFrom.Network": _ONE_KIND,
         "IPAM.Config.*.AuxiliaryAddresses": (REFUSED, "Keep addresses out with an IP range."),
     }),
+    *body("network.connect", _JOINING, Container="At once where the node advertises `nic-hotplug`, else while it is stopped.",
+          EndpointConfig=""),
+    *body("network.connect", _JOINING, **{
+        "EndpointConfig.IPAMConfig": "", "EndpointConfig.IPAMConfig.IPv4Address": "",
+    }),
+    *body("network.connect", _JOINING, **{
+        "EndpointConfig.IPAMConfig.IPv6Address": (REFUSED, "Networks have IPv4 addresses only."),
+        "EndpointConfig.IPAMConfig.LinkLocalIPs": _LOST, "EndpointConfig.Links": _LOST, "EndpointConfig.Aliases": _LOST,
+        "EndpointConfig.MacAddress": _LOST, "EndpointConfig.DriverOpts": _LOST, "EndpointConfig.GwPriority": _LOST,
+        "EndpointConfig.NetworkID": (PLAIN, "The path names the network."),
+    }),
+    *body("network.disconnect", _JOINING, Container="", Force=(PLAIN, "Leaving needs nobody's consent.")),
 )  # fmt: skip

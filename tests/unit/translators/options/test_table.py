@@ -12,12 +12,10 @@ import msgspec
 import pytest
 
 from gateway.blueprints import RESOURCES
-from gateway.operations import by_name
 from translators.containers.execs import ExecCreate, ExecStart
 from translators.containers.model import ContainerCreate, HostConfig
-from translators.networks.model import NetworkCreate
+from translators.networks.model import NetworkConnect, NetworkCreate, NetworkDisconnect
 from translators.options import OPTIONS, Fate, Place
-from translators.options.compatibility import UNTOLD
 from translators.options.other_operations import NOT_UPDATED, UPDATED
 from translators.system.auth import AuthConfig
 from translators.volumes.model import VolumeCreate
@@ -29,6 +27,8 @@ MODELS = {
     "exec.start": ExecStart,
     "system.auth": AuthConfig,
     "network.create": NetworkCreate,
+    "network.connect": NetworkConnect,
+    "network.disconnect": NetworkDisconnect,
     "volume.create": VolumeCreate,
 }
 FREE_FORM = {"BindOptions", "VolumeOptions", "ImageOptions", "ClusterOptions"}
@@ -80,8 +80,6 @@ def test_no_option_has_two_rows():
 def test_every_row_is_of_an_operation_that_is_served():
     served = {name for resource in RESOURCES for name in resource.handled}
     assert {row.operation for row in OPTIONS} <= served
-    assert all(by_name(name) for name in UNTOLD)
-    assert not set(UNTOLD) & {row.operation for row in OPTIONS}
 
 
 def read_parameters():
@@ -110,9 +108,7 @@ def test_parameters_that_are_honoured_are_read_and_those_that_are_read_are_told(
     rows = [row for row in OPTIONS if row.place is Place.QUERY]
     effective = {row.name for row in rows if row.fate in {Fate.HONOURED, Fate.MAPPED}} - {"v"}
     assert effective - read - set(words_of_the_code()) == set(), "said to be honoured, and never read"
-    assert read - {row.name for row in rows} - {name for names in UNTOLD.values() for name in names} == set(), (
-        "read by the code, but in no row of translators/options"
-    )
+    assert read - {row.name for row in rows} == set(), "read by the code, but in no row of translators/options"
 
 
 def test_every_effect_is_shown_by_a_sample_a_case_or_a_test():
