@@ -40,6 +40,8 @@ def adopt(node: Node) -> None:
     known = set(node.runtime.known())
     for zone in list(node.zones.values()):
         node.lifecycle.let_go(zone)
+        if _has_ended_since(node, zone):
+            continue
         if zone.life.state == "starting" or (zone.running and not _is_alive(zone)):
             node.lifecycle.lost(zone)
         elif zone.running:
@@ -55,6 +57,14 @@ def take_up_policies(node: Node) -> None:
     kept = node.home.real / "boot_id"
     node.lifecycle.restarts.begin(node.zones.values(), host_booted=kept.exists() and kept.read_text().strip() != now)
     kept.write_text(now)
+
+
+def _has_ended_since(node: Node, zone: Zone) -> bool:
+    """Whether a zone ended after the exit files were taken: conmon leaves one before it goes."""
+    if not zone.running or _is_alive(zone):
+        return False
+    node.look()
+    return bool(zone.ended.is_set())
 
 
 def _is_alive(zone: Zone) -> bool:

@@ -61,7 +61,7 @@ class Node:
             net=self.network,
             zones=self.zones,
             report=self._report,
-            look=self._look,
+            look=self.look,
         )
         self._turns: dict[str, RLock] = defaultdict(RLock)
         self._exits = Exits(home.exits, self._ended)
@@ -132,7 +132,8 @@ class Node:
         if doomed:
             spawn.run(["rm", "-rf", "--one-file-system", *doomed])
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Take note of containers that have ended and were not seen to."""
         self._exits.look()
 
     def _ended(self, uuid: str, code: int) -> None:

@@ -247,8 +247,12 @@ class Lifecycle:
             self.lost(zone)
 
     def lost(self, zone: Zone) -> None:
-        """Note the end of a zone whose conmon died with its exit code."""
-        if zone.life.state == "starting":
+        """Note the end of a zone whose conmon died with its exit code, or of one whose start nobody finished."""
+        code = self._early.pop(zone.uuid, None)
+        if zone.life.state == "starting" and code is not None:  # it did start, and was quicker than the note of it
+            zone.change_life(state="running", boot_timestamp=iso())
+            self.ended(zone, code)
+        elif zone.life.state == "starting":
             zone.change_life(state="stopped", pid=None, conmon_pid=None)
             self._clear_later(zone)
         else:
