@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import RestError, service
 from datacenter.services.cnapi.allocation import Request, choose, lacks_tags
+from datacenter.services.cnapi.boot_routes import BootRoutes
 from datacenter.services.cnapi.routes import ServerRoutes
 from datacenter.services.cnapi.servers import Servers
 from datacenter.services.cnapi.tasks import Tasks
@@ -29,7 +30,7 @@ class Cnapi:
         self.tickets = Tickets(dc.store)
         self.tasks = Tasks()
         self.app = service("cnapi", "cnapi/1.26.6")
-        for routes in (ServerRoutes(self), VmRoutes(self), WaitlistRoutes(self)):
+        for routes in (ServerRoutes(self), BootRoutes(self), VmRoutes(self), WaitlistRoutes(self)):
             self.app.register_blueprint(routes.blueprint())
 
     def allocate(self, vm: Doc, package: Doc | None, image: Doc, nic_tags: list[list[str]]) -> Doc:
