@@ -8,26 +8,27 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.unit.datacenter.node.node_kit import IMAGE, TaskFailed, top_layer
+from tests.unit.datacenter.node.node_kit import TaskFailed, top_layer
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
 
 def test_an_image_and_its_origin_are_fetched_once(node, center):
-    image = str(uuid.uuid4())
-    center.files[image] = top_layer()
-    center.images[image] = {"uuid": image, "files": [{"compression": "none"}], "origin": IMAGE}
+    image, origin = str(uuid.uuid4()), str(uuid.uuid4())
+    center.files |= {image: top_layer(), origin: top_layer()}
+    center.images[origin] = {"uuid": origin, "files": [{"compression": "none"}]}
+    center.images[image] = {**center.images[origin], "uuid": image, "origin": origin}
 
     def ensure(_):
         node.task("image_ensure_present", image_uuid=image)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(ensure, range(12)))
-    assert sorted(center.downloads) == sorted([image, IMAGE])
+    assert [center.downloads.count(one) for one in (image, origin)] == [1, 1]
     node.crash()
     node.start()
     ensure(None)
-    assert len(center.downloads) == 2
+    assert [center.downloads.count(one) for one in (image, origin)] == [1, 1]
 
 
 def test_an_image_that_is_not_there_is_asked_for_again(node, center):
