@@ -179,6 +179,8 @@ class Vmapi:
     def taken_up(self, jobs: Iterable[Job]) -> None:
         """Keep the aliases of VMs whose new name or owner an earlier process left unfinished."""
         for job in jobs:
+            if job.workflow.task != "update":
+                continue
             payload, vm = job.params.get("payload", {}), self.table.get(job.vm_uuid)
             if vm is not None and payload.keys() & {"alias", "owner_uuid"}:
                 owner, alias = (str(payload.get(field, vm[field])) for field in ("owner_uuid", "alias"))

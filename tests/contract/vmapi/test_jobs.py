@@ -181,6 +181,20 @@ def test_the_name_of_a_rename_found_after_a_restart_is_nobody_elses(world):
     world.create("new")
 
 
+def test_jobs_that_are_about_no_vm_are_taken_up_as_well(world, monkeypatch):
+    """Those of volumes, and those of clients' own workflows."""
+    world.with_volumes()
+    monkeypatch.setattr(world.wfapi.engine, "launch", lambda job: job)
+    asked = {"owner_uuid": world.owner, "name": "data", "type": "tritonnfs", "networks": [world.fabric["uuid"]]}
+    volume = world.volapi.app.test_client().post("/volumes", json=asked)
+    assert volume.status_code == 201, volume.text
+    monkeypatch.undo()
+    (job,) = world.wfapi.engine.resume()
+    assert "vm_uuid" not in job.params
+    world.vmapi.taken_up([job])
+    assert world.job(job.uuid)["execution"] == "succeeded"
+
+
 def test_a_kill_is_not_repeated_after_a_restart(world):
     vm = world.create()
     job_uuid = queued(world, "kill", vm)
