@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
+import msgspec
+
 from gateway.versions import ApiVersion
 
 if TYPE_CHECKING:
@@ -76,6 +78,31 @@ class Reply:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+
+
+_BODY: Any = Reply.__dict__["body"]
+
+
+@dataclass(slots=True, kw_only=True)
+class EncodedReply(Reply):
+    """A reply whose JSON is there already: it goes out as it is, unless a member of the chain looks at ``body``.
+
+    Then it is decoded, for this reply alone, and may be rewritten like any other.
+    """
+
+    encoded: bytes | None = None
+    """None once the body was looked at or put in."""
+
+    @property  # type: ignore[misc]  # mypy wants a field; the setter makes it one
+    def body(self) -> Any:
+        if self.encoded is not None:
+            self.body = msgspec.json.decode(self.encoded)
+        return _BODY.__get__(self)
+
+    @body.setter
+    def body(self, value: Any) -> None:
+        self.encoded = None
+        _BODY.__set__(self, value)
 
 
 @dataclass(slots=True, kw_only=True)

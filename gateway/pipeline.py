@@ -81,6 +81,10 @@ class Pipeline:
                 stream = step(call, stream)
         return stream
 
+    def shows_items(self, call: Call) -> bool:
+        """Whether any member looks at the elements of this operation's list."""
+        return bool(self._chains[call.operation.name].item)
+
     def filter_items(self, call: Call, items: Iterable[Any]) -> Iterator[Any]:
         """Show each element of a list or stream to the members in order; leave out what one of them drops."""
         steps = self._chains[call.operation.name].item

@@ -119,7 +119,9 @@ class DataCenter:
 
 
 class _Client:
-    """One service of the data center in memory."""
+    """One service of the data center in memory. It has no changefeed: nobody listens at its address."""
+
+    url = "http://127.0.0.1:9"
 
     def __init__(self, center: DataCenter, name: str, **methods: Callable[..., Any]) -> None:
         for method, answer in methods.items():

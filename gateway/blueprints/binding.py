@@ -16,7 +16,7 @@ from gunicorn.http.errors import ParseException
 from werkzeug import exceptions as werkzeug_errors
 
 from gateway import body as bodies
-from gateway.call import Call, Duplex, HijackReply, Peer, RawReply, Reply, StreamReply
+from gateway.call import Call, Duplex, EncodedReply, HijackReply, Peer, RawReply, Reply, StreamReply
 from gateway.errors import InvalidParameter, TooLarge
 from gateway.operations import Operation, by_name
 from gateway.pipeline import Pipeline
@@ -189,6 +189,8 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
         return Response(body, status=reply.status, headers=reply.headers, content_type=reply.content_type)
     if isinstance(reply, RawReply):
         return Response(reply.data, status=reply.status, headers=reply.headers, content_type=reply.content_type)
+    if isinstance(reply, EncodedReply) and reply.encoded is not None and not pipeline.shows_items(call):
+        return Response(reply.encoded, status=reply.status, headers=reply.headers, content_type="application/json")
     value = reply.body
     if isinstance(value, list):
         value = list(pipeline.filter_items(call, value))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from gateway.blueprints.binding import Resource
-from gateway.call import Call, Reply, StreamReply
+from gateway.call import Call, EncodedReply, Reply, StreamReply
 from gateway.errors import Explained
+from gateway.wire.ndjson import encode_json
 from translators.containers import (
     commit,
     create,
@@ -22,8 +26,19 @@ from translators.containers import (
     wait,
 )
 from translators.containers.model import ContainerCreate, HostConfig
+from translators.containers.roster import roster
 
 containers = Resource("containers")
+
+
+def _seen(call: Call, look: Callable[[], Any]) -> Reply:
+    """Answer with what is seen of containers; the same question gets the same bytes until there is news of them."""
+    if call.flag("size"):  # of which there are no news
+        return EncodedReply(encoded=encode_json(look()))
+    words = [(name, *values) for name, values in call.query.items()]
+    question = (call.operation.name, call.version, *call.target.values(), *words)
+    encoded = roster(call).answer(call.owner.uuid, question, lambda: encode_json(look()))
+    return EncodedReply(encoded=encoded)
 
 
 @containers.handles("container.create", model=ContainerCreate)
@@ -35,12 +50,12 @@ def container_create(call: Call) -> Reply:
 
 @containers.handles("container.list")
 def container_list(call: Call) -> Reply:
-    return Reply(body=listing.list_containers(call))
+    return _seen(call, lambda: listing.list_containers(call))
 
 
 @containers.handles("container.inspect")
 def container_inspect(call: Call) -> Reply:
-    return Reply(body=inspect.inspect(call, call.target["id"]))
+    return _seen(call, lambda: inspect.inspect(call, call.target["id"]))
 
 
 @containers.handles("container.top")

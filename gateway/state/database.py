@@ -49,6 +49,11 @@ class Database:
         with self._turn:
             return self._patiently(sql, values).fetchall()
 
+    def generation(self) -> tuple[int, int]:
+        """Return what differs once anybody, here or in another worker, has written anything. Cheap."""
+        with self._turn:
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make several statements one. Nothing inside may wait for anything but the database."""

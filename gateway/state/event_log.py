@@ -97,6 +97,11 @@ class EventLog:
         )
         return [_event(row) for row in rows]
 
+    def news(self, *, after: int, most: int) -> list[tuple[int, str, Happening]]:
+        """Return all accounts' next events after a place, the oldest first: place, owner and what happened."""
+        rows = self._db.query("SELECT * FROM events WHERE place > ? ORDER BY place LIMIT ?", (after, most))
+        return [(row["place"], row["owner_uuid"], _event(row).what) for row in rows]
+
     def before(self, owner_uuid: str, moment: int) -> int:
         """Return the place of the account's last event before a moment (epoch nanoseconds); 0 when there is none."""
         rows = self._db.query(

@@ -13,11 +13,11 @@ from translators.containers.firewall import published_ports
 from translators.containers.health import shown_check, shown_health
 from translators.containers.host_defaults import HOST_CONFIG
 from translators.containers.links import shown_links
-from translators.containers.lookup import find_container
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
 from translators.containers.ports import Port, port_name
 from translators.containers.restart import shown_policy
+from translators.containers.roster import roster
 from translators.containers.shapes import shape_inspect
 from translators.errors import speaking_docker
 from translators.ids import container_name, docker_id, short_id
@@ -33,7 +33,8 @@ def inspect(call: Call, ref: str) -> Json:
 
     Docker: GET /containers/{id}/json   SDC: VMAPI GET /vms, FWAPI GET /firewalls/vms/:uuid
     """
-    vm = find_container(call, ref)
+    with speaking_docker("problem looking for the container"):
+        vm = roster(call).find(call.owner.uuid, ref)
     links = shown_links(call.state.links.of_container(call.owner.uuid, vm["uuid"]))
     with speaking_docker("problem inspecting container"):
         published, package, book = published_ports(call, vm), package_name(call, vm), network_book(call)

@@ -14,10 +14,10 @@ from translators.containers.firewall import may_publish
 from translators.containers.health import health_suffix
 from translators.containers.links import names_by_target
 from translators.containers.list_filters import ACCEPTED, Selection, select
-from translators.containers.lookup import mine, mine_up
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
 from translators.containers.ports import Port, published_by
+from translators.containers.roster import roster
 from translators.containers.shapes import shape_summary
 from translators.durations import epoch, human_duration
 from translators.errors import speaking_docker
@@ -42,10 +42,7 @@ def list_containers(call: Call) -> list[Json]:
         if call.arg(name):
             filters.setdefault(name, [call.arg(name)])
     with speaking_docker("problem loading containers"):
-        # a filter may name a stopped container as its landmark, so then all are needed
-        complete = everything or {"since", "before"} & filters.keys()
-        vms = call.services.vmapi.list_vms(predicate=_predicate(call, complete=bool(complete)))
-        vms.sort(key=lambda vm: str(vm.get("create_timestamp")), reverse=True)
+        vms = roster(call).containers(call.owner.uuid)
         published = _published(call, vms)
     chosen = select(Selection(call, vms, published), filters)
     if not everything:
@@ -58,8 +55,7 @@ def list_containers(call: Call) -> list[Json]:
 def list_everything(call: Call, *, with_sizes: bool) -> list[Json]:
     """List all containers of the account, newest first, whatever the query says."""
     with speaking_docker("problem loading containers"):
-        vms = call.services.vmapi.list_vms(predicate=mine(call.owner.uuid))
-        vms.sort(key=lambda vm: str(vm.get("create_timestamp")), reverse=True)
+        vms = roster(call).containers(call.owner.uuid)
         published = _published(call, vms)
     return _summaries(call, vms, published, with_sizes=with_sizes)
 
@@ -70,10 +66,6 @@ def _limit(call: Call) -> int:
         return int(text or 0)
     except ValueError as error:
         raise InvalidParameter(f'invalid value for "limit": {text}') from error
-
-
-def _predicate(call: Call, *, complete: bool) -> dict[str, Any]:
-    return mine(call.owner.uuid) if complete else mine_up(call.owner.uuid)
 
 
 def _published(call: Call, vms: list[Vm]) -> dict[str, set[Port]]:

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.call import Call
 from gateway.errors import InvalidParameter, NotFound
 from grammars import dockerids
+from sdc.vmapi import Vmapi
 from translators.errors import speaking_docker
 from translators.ids import docker_id
 
@@ -32,6 +33,18 @@ def mine_up(owner_uuid: str) -> dict[str, Any]:
     return {"and": [{"eq": ["docker", True]}, {"eq": ["owner_uuid", owner_uuid]}, up]}
 
 
+def candidates(vmapi: Vmapi, owner_uuid: str, ref: str) -> list[Vm]:
+    """Return the account's containers that ``ref`` may mean: of this name, or whose ids begin so. Raises SdcError.
+
+    SDC: VMAPI GET /vms?predicate=
+    """
+    name = ref.removeprefix("/")
+    named: dict[str, Any] = {"eq": ["alias", name]}
+    if dockerids.is_hex(ref) and len(ref) <= 64:
+        named = {"or": [{"eq": ["uuid", f"{dockerids.dashed(ref)}*"]}, named]}
+    return vmapi.list_vms(predicate=mine(owner_uuid, named)) if name else []
+
+
 def find_container(call: Call, ref: str) -> Vm:
     """Return the VM of the account's container, in one request.
 
@@ -40,12 +53,8 @@ def find_container(call: Call, ref: str) -> Vm:
 
     SDC: VMAPI GET /vms?predicate=
     """
-    name = ref.removeprefix("/")
-    named: dict[str, Any] = {"eq": ["alias", name]}
-    if dockerids.is_hex(ref) and len(ref) <= 64:
-        named = {"or": [{"eq": ["uuid", f"{dockerids.dashed(ref)}*"]}, named]}
     with speaking_docker("problem looking for the container"):
-        vms = call.services.vmapi.list_vms(predicate=mine(call.owner.uuid, named)) if name else []
+        vms = candidates(call.services.vmapi, call.owner.uuid, ref)
     return pick(vms, ref)
 
 
@@ -59,7 +68,7 @@ def pick(vms: list[Vm], ref: str) -> Vm:
     for vm in vms:
         if vm.get("alias") == name:
             return vm
-    begins = [vm for vm in vms if docker_id(vm).startswith(ref)]
+    begins = [vm for vm in vms if ref and docker_id(vm).startswith(ref)]
     if len(begins) > 1:
         raise InvalidParameter(f"multiple IDs found with provided prefix: {ref}")
     if not begins:
