@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from datacenter.services.volapi import storage
 from gateway.app import create_app
 from gateway.call import Account
 from gateway.settings import Settings, TritonSettings
@@ -44,6 +45,20 @@ class EndsJobs(InProcess):
         return response
 
 
+class EndsVolumes(InProcess):
+    """VOLAPI that has made, or taken away, what it is asked to before it answers."""
+
+    def __init__(self, dc):
+        super().__init__(dc.volapi.app)
+        self.engine = dc.wfapi.engine
+
+    def send(self, request, **more):
+        response = super().send(request, **more)
+        for job_uuid in list(self.engine._running):
+            self.engine.wait(job_uuid, 10)
+        return response
+
+
 class AtOnce:
     """A thread that runs in the one that starts it."""
 
@@ -67,6 +82,8 @@ class House:
         for name in names:
             getattr(services, name)._adapter = InProcess(getattr(dc, name).app)
         services.vmapi._adapter = EndsJobs(dc)
+        services.volapi._adapter = EndsVolumes(dc)
+        storage.import_image(dc)
         chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
         self.app = create_app(
             Settings(state_dir=str(folder), chain=chain, triton=TritonSettings(trusted_accounts=trusted)),

@@ -13,17 +13,23 @@ kept: a field that a version's document does not know is a problem. ``correction
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
+from gateway.operations import Operation
 from gateway.versions import ApiVersion
 from tests.contract.engine.corrections import CORRECTIONS
 
 FOLDER = Path(__file__).parent
+JSON = "application/json"
+FIRST_ERROR = 400
+BARE = frozenset({204, 304})
+"""Statuses of replies that HTTP lets have no body."""
 VERSIONS = ("1.51", "1.47", "1.44", "1.41", "1.40", "1.25")
 """Newest first; the documents between them are not kept."""
 
@@ -61,10 +67,10 @@ class Document:
         self._shapes = {name: _loosened(schema) for name, schema in told["shapes"].items()}
         self._validators: dict[tuple[str, str], Any] = {}
 
-    def problems(self, operation: str, status: int, bodies: list[Any], headers: Any) -> Iterator[str]:
+    def problems(self, operation: str, status: int, bodies: list[Any] | None, headers: Any) -> Iterator[str]:
         """What a reply has against the document: its status, a header that it lacks, the type of its body or bodies.
 
-        An operation that the document does not know has nothing.
+        ``bodies`` are None where there can be none. An operation that the document does not know has nothing.
         """
         if operation not in self.operations:
             return
@@ -73,11 +79,27 @@ class Document:
             yield f"status {status} is not known"
             return
         yield from (f"header {name} is missing" for name in told.get("headers", ()) if name not in headers)
-        if "body" in told and not bodies:
+        if bodies is None or "body" not in told:
+            return
+        if not bodies:
             yield "the body is missing"
-        for body in bodies if "body" in told else ():
+        for body in bodies:
             for error in self._validator(operation, str(status), told["body"]).iter_errors(body):
                 yield f"{'.'.join(map(str, error.instance_path)) or 'body'}: {error.message[:200]}"
+
+    def judge(self, row: Operation, status: int, headers: Mapping[str, str], data: bytes) -> Iterator[str]:
+        """What a reply as it came has against the document, and against what holds for all: errors have a message."""
+        operation = f"{row.method} {re.sub('{[^}]*}', '{}', row.path)}"
+        if row.method == "HEAD" or status in BARE:
+            if data:
+                yield f"a body where there can be none: {data[:80]!r}"
+            yield from self.problems(operation, status, None, headers)
+            return
+        json_type = headers.get("Content-Type", "").partition(";")[0] == JSON
+        bodies = [json.loads(line) for line in data.splitlines()] if json_type else []
+        if status >= FIRST_ERROR and [body.keys() for body in bodies] != [{"message"}]:
+            yield f"an error without its message: {data[:80]!r}"
+        yield from self.problems(operation, status, bodies, headers)
 
     def _validator(self, operation: str, status: str, schema: dict[str, Any]) -> Any:
         key = (operation, status)

@@ -27,14 +27,46 @@ def _body(operation: str, **fields: Any) -> dict[str, Any]:
     return _reply(operation, 200, {"body": {"properties": fields}})
 
 
+def _errors(status: int, operations: str) -> dict[str, Any]:
+    """The same error of several operations, one a line."""
+    told = {operation.strip(): {str(status): ERROR} for operation in operations.strip().splitlines()}
+    return {"operations": told}
+
+
 def _shape(name: str, **fields: Any) -> dict[str, Any]:
     return {"shapes": {name: {"properties": fields}}}
 
 
+def _lines(shape: str) -> dict[str, Any]:
+    return {"200": {"body": {"$ref": f"#/shapes/{shape}"}}}
+
+
 NULLABLE = {"nullable": True}
 TEXT = {"type": "string"}
+DETAIL = {"type": "object", "properties": {"code": {"type": "integer"}, "message": TEXT}}
 FLAT = {"status": TEXT, "id": TEXT, "from": TEXT}
 ALWAYS = (1, 24)
+SWARM = """
+    GET /swarm
+    GET /swarm/unlockkey
+    POST /swarm/init
+    POST /swarm/unlock
+    GET /nodes
+    GET /nodes/{}
+    DELETE /nodes/{}
+    POST /nodes/{}/update
+    GET /services
+    GET /services/{}
+    GET /services/{}/logs
+    DELETE /services/{}
+    POST /services/{}/update
+    GET /tasks
+    GET /tasks/{}
+    GET /secrets
+    GET /secrets/{}
+    POST /secrets/create
+    DELETE /secrets/{}
+"""
 CORRECTIONS: tuple[Correction, ...] = (
     Correction(ALWAYS, NEWEST, "a nil map is null: no labels", _shape("ImageSummary", Labels=NULLABLE)),
     Correction(
@@ -59,6 +91,84 @@ CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         (1, 40), (1, 40), "the field came into all versions at once",
         {"shapes": {"SystemInfo": {"properties": {"OSVersion": TEXT}}}},
+    ),
+    Correction(
+        ALWAYS, NEWEST, "a driver tells what it wants to (a map of anything in the Engine's own types)",
+        _shape("Volume", Status={"additionalProperties": {"type": ["string", "integer", "array"]}}),
+    ),
+    Correction(
+        ALWAYS, NEWEST, "what cannot be read or is not known in a query is the client's fault, wherever it is", _errors(400, """
+            GET /networks
+            POST /networks/prune
+            POST /networks/{}/connect
+            GET /events
+            POST /containers/{}/wait
+            GET /volumes
+            GET /images/search
+            GET /distribution/{}/json
+            POST /images/create
+            POST /build
+        """),
+    ),
+    Correction(
+        ALWAYS, NEWEST, "what this account or this daemon is not let do",
+        {"operations": _errors(403, "DELETE /networks/{}")["operations"] | _errors(401, "POST /auth")["operations"]},
+    ),
+    Correction(
+        ALWAYS, (1, 40), "only managers of a swarm answer: told of everywhere, and in the documents of later versions",
+        _errors(503, SWARM),
+    ),
+    Correction((1, 25), (1, 47), "came into all versions at once", _shape("Network", EnableIPv4={"type": "boolean"})),
+    Correction(
+        (1, 25), (1, 25), "came into all versions at once",
+        _shape("Network", **{name: {"type": "boolean"} for name in ("Attachable", "Ingress", "ConfigOnly")},
+               ConfigFrom={"type": "object"}),
+    ),
+    Correction((1, 40), (1, 41), "the same", _shape("Network", ConfigOnly={"type": "boolean"}, ConfigFrom={"type": "object"})),
+    Correction((1, 25), (1, 25), "left out", _shape("NetworkContainer", Name=TEXT)),
+    Correction(
+        (1, 25), (1, 25), "of an error, not of progress",
+        _shape("ProgressDetail", current={"type": "integer"}, total={"type": "integer"}),
+    ),
+    Correction(ALWAYS, NEWEST, "a name that is taken", _reply("POST /networks/create", 409, ERROR)),
+    Correction(
+        ALWAYS, NEWEST, "each line is a message, whose type the documents have without saying whose it is",
+        {"operations": {
+            "POST /images/create": _lines("CreateImageInfo"), "POST /images/{}/push": _lines("PushImageInfo"),
+            "POST /images/load": _lines("BuildInfo"), "POST /build": _lines("BuildInfo"),
+        }},
+    ),
+    Correction(
+        ALWAYS, NEWEST, "messages tell whose progress it is, and a push what has become of it",
+        {"shapes": {
+            "PushImageInfo": {"properties": {
+                "id": TEXT, "errorDetail": DETAIL, "aux": {
+                    "type": "object", "properties": {"Tag": TEXT, "Digest": TEXT, "Size": {"type": "integer"}},
+                },
+            }},
+            "CreateImageInfo": {"properties": {"id": TEXT, "errorDetail": DETAIL}},
+            "BuildInfo": {"properties": {"aux": {"type": "object", "properties": {"ID": TEXT}}}},
+        }},
+    ),
+    Correction(ALWAYS, NEWEST, "no such image", _errors(404, "GET /images/{}/get")),
+    Correction(
+        ALWAYS, NEWEST, "joined to the client's connection, as an attach is", _reply("POST /exec/{}/start", 101, {}),
+    ),
+    Correction(ALWAYS, NEWEST, "no such driver", _reply("POST /volumes/create", 404, ERROR)),
+    Correction(
+        ALWAYS, NEWEST, "what is not offered here says so: there are no plugins and no sessions of builds", _errors(501, """
+            POST /session
+            GET /plugins/privileges
+            POST /plugins/pull
+            GET /plugins/{}/json
+            DELETE /plugins/{}
+            POST /plugins/{}/enable
+            POST /plugins/{}/disable
+            POST /plugins/{}/upgrade
+            POST /plugins/create
+            POST /plugins/{}/push
+            POST /plugins/{}/set
+        """),
     ),
     # The first documents were written by hand from examples.
     Correction(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.versions import ApiVersion
-from tests.contract.engine.test_replies import CREATE
+from tests.contract.engine.asked import CREATE
 from tests.contract.house import house, make_house
 from tests.contract.test_options import ABLE
 
