@@ -11,8 +11,6 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
-IN_MOVED_TO, IN_CLOSE_WRITE = 0x80, 0x8
-IN_NONBLOCK, IN_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,13 +46,6 @@ def unshare(flags: int) -> None:
 def setns(fd: int, kind: int) -> None:
     """Move the calling thread into a namespace; a mount namespace asks for a process with one thread."""
     _checked(_libc.setns(fd, kind), "setns")
-
-
-def inotify(folder: Path, mask: int) -> int:
-    """A non-blocking inotify descriptor that watches one folder."""
-    fd = _checked(_libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "inotify_init1")
-    _checked(_libc.inotify_add_watch(fd, str(folder).encode(), ctypes.c_uint32(mask)), str(folder))
-    return fd
 
 
 def is_mounted(path: Path) -> bool:

@@ -129,15 +129,16 @@ def node(running: Running, home: Home, vms: dict[str, str]) -> Iterator[Held]:
         raise FileNotFoundError(inside)
     for zone in names(inside / "zones"):
         yield Held("zone", zone, zone)
+        for life in names(inside / "zones" / zone / "lives"):
+            yield Held("life", f"{zone}/{life}", zone, while_running=True)
         for session in names(inside / "zones" / zone / "exec"):
             yield Held("exec folder", f"{zone}/{session}")
     for folder, kind in ((home.netns, "netns"), (home.runtime_state, "runtime state")):
         for name in names(inside / folder.relative_to(home.root)):
             if not name.startswith(f"spare-{pid}-"):
                 yield Held(kind, name, name, while_running=True)
-    for folder in ("exits", "trash"):
-        for name in names(inside / folder):
-            yield Held(folder, name)
+    for name in names(inside / "trash"):
+        yield Held("trash", name)
     for name in names(inside / "layers"):
         if name.endswith((".partial", ".file", ".new")):
             yield Held("layer", name)
