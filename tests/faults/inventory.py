@@ -111,7 +111,8 @@ def records(running: Running, vms: dict[str, str]) -> Iterator[Held]:
             yield Held("announcement", f"{row['vm_uuid']} {vms.get(row['vm_uuid'])}")
     for row in left.values():
         if row["worker"] or time.time() - row["changed"] > GRACE_SECONDS + 5:
-            yield Held("undertaking", f"{row['kind']} {row['subject']} {vms.get(row['subject'])}")
+            whose = f"of {row['worker']}" if row["worker"] else f"left {time.time() - row['changed']:.0f} s ago"
+            yield Held("undertaking", f"{row['kind']} {row['subject']} {vms.get(row['subject'])} {whose}")
     for table in ("image_tags", "image_digests"):
         query = f"SELECT * FROM {table} WHERE config_digest NOT IN (SELECT config_digest FROM images)"  # noqa: S608
         for row in rows(base, query):
