@@ -38,6 +38,8 @@ class DcSettings(msgspec.Struct, frozen=True, kw_only=True):
     overprovision_disk: float = 64.0
     privileged: bool = False
     """Whether nodes give containers devices and rights that reach out of them, when the gateway asks for it."""
+    host_binds: tuple[str, ...] = ()
+    """Folders and files of the host below which containers may have folders and files, when the gateway asks for it."""
     docker_url: str = ""
     """tcp://host:port of the gateway, for CloudAPI's services list."""
     insecure_registries: tuple[str, ...] = ("127.0.0.0/8", "localhost")

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Meta
 
 Text = Annotated[str, Meta(min_length=1)]
+CleanPath = Annotated[str, Meta(pattern=r"^(/(?!\.{1,2}(/|$))[^/]+)+$")]
+"""An absolute path that is not / and has no . or .. in it."""
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +72,16 @@ class TritonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             description="Logins that may have --privileged, --device, seccomp=unconfined and their like on nodes that "
             "advertise `privileged`; * is everybody. Such a container can take over its node and all that is on it"
         ),
+    ] = ()
+    host_binds: Annotated[
+        tuple[CleanPath, ...],
+        Meta(
+            description="Folders and files of compute nodes that containers may bind, and what is below them, on nodes "
+            "that advertise `host-binds`. Who may bind a folder is root in it: for machines of one's own"
+        ),
+    ] = ()
+    host_bind_accounts: Annotated[
+        tuple[str, ...], Meta(description="Logins that may bind what host_binds names; * is everybody")
     ] = ()
     insecure_registries: Annotated[
         tuple[str, ...],

@@ -13,6 +13,7 @@ from gateway.errors import (
     Conflict,
     DeadlineExceeded,
     DockerError,
+    Forbidden,
     InternalError,
     InvalidParameter,
     NotFound,
@@ -24,6 +25,8 @@ from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 _NO_ROOM = {"NoAllocatableServersError", "VolumeServerNoResourcesError", "VolumesNotReachable", "VolumeInUse"}
 _WRONG_INPUT = {"ValidationFailed", "ValidationError", "InvalidNetworks"}
 _NO_ADDRESS = {"SubnetFull", "PoolFull"}
+_BINDS: dict[str, type[DockerError]] = {"InvalidBind": InvalidParameter, "BindForbidden": Forbidden}
+"""What nodes that advertise ``host-binds`` say of a path of theirs, word for word for the client."""
 _WRONG_STATE = {"UnallocatedVM", "VmNotRunning", "VmNotStopped", "Conflict"}
 
 
@@ -42,6 +45,8 @@ def explain(error: SdcError, doing: str) -> DockerError:
         return DeadlineExceeded(f"{doing}: the data center did not answer in time")
     if isinstance(error, SdcUnavailable):
         return Unavailable(f"{doing}: the data center is not available, try again later")
+    if error.code in _BINDS:
+        return _BINDS[error.code](error.message)
     if error.code in _WRONG_INPUT:
         return InvalidParameter(f"{doing}: {validation_details(error)}")
     if error.code in _NO_ROOM:

@@ -50,6 +50,11 @@ class Home:
         return self.settings.state.resolve() / "volumes"
 
     @property
+    def exits(self) -> Path:
+        """Where conmon writes ``<uuid>`` when a container has ended."""
+        return self.root / "exits"
+
+    @property
     def netns(self) -> Path:
         return self.root / "netns"
 
@@ -61,6 +66,11 @@ class Home:
     def trash(self) -> Path:
         """What was destroyed and is not yet deleted."""
         return self.root / "trash"
+
+    @property
+    def binds(self) -> Path:
+        """Where what containers have of the host is mounted, while the runtime takes it from there."""
+        return self.root / "binds"
 
     @property
     def pin(self) -> Path:
@@ -76,7 +86,8 @@ class Home:
         return kept.read_text().strip()
 
     def make_folders(self) -> None:
-        for folder in (self.zones, self.layers, self.netns, self.runtime_state, self.trash, self.volumes):
+        ours = (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash, self.binds)
+        for folder in (*ours, self.volumes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def enter(self) -> None:

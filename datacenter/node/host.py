@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from datacenter.node import capabilities, cgroups, spawn
+from datacenter.node.binds import kernel_can
 from datacenter.node.home import Home
 from datacenter.node.spec import Host
 
@@ -29,4 +30,5 @@ def find_host(home: Home) -> Host:
         features=cgroups.features(),
         capabilities=capabilities.own(),
         privileged=home.settings.privileged,
+        binds=bool(home.settings.host_binds) and kernel_can(),
     )

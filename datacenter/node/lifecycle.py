@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gevent
 import msgspec
 from gevent.event import AsyncResult
+from gevent.socket import wait_read
 
 from datacenter.clock import iso
 from datacenter.node import cgroups, complaints, conmon, health, layers, network, programs, rootfs, spawn, spec, users
-from datacenter.node.exits import end_of
+from datacenter.node.binds import Binds
+from datacenter.node.exits import UNKNOWN_EXIT
 from datacenter.node.exports import Exports
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
@@ -24,20 +25,22 @@ from datacenter.node.logfiles import keep_earlier
 from datacenter.node.restarts import Restarts, plan
 from datacenter.node.runtime import Runtime
 from datacenter.node.shipping import Shipper
+from datacenter.node.signals import signal_number
 from datacenter.node.tasks import TaskError
 from datacenter.node.volumes import Volumes
 from datacenter.node.zone import Zone
 
 EXIT_STATUS = {"InitNotFound": 127, "InitNotExecutable": 126}
 START_FAILED = 128
-NO_PROCESS: dict[str, Any] = {"pid": None, "made": None}
-_SIGNAL = re.compile(r"(SIG)?(?P<name>[A-Z0-9]+)(?P<offset>[+-]\d{1,2})?")
 KILL_LIMIT = 30.0
 """Seconds in which a killed container must be gone; longer means a process stuck in the kernel."""
 
 
 class Lifecycle:
-    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for."""
+    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for.
+
+    ``look`` takes the exit files that are there.
+    """
 
     def __init__(
         self,
@@ -47,22 +50,28 @@ class Lifecycle:
         host: spec.Host,
         images: layers.Layers,
         exports: Exports,
+        binds: Binds,
         net: network.Network,
         zones: Mapping[str, Zone],
         report: Callable[[Zone, dict[str, Any]], None],
+        look: Callable[[], None],
     ) -> None:
         self._home = home
         self._runtime = runtime
         self._host = host
         self._images = images
         self._exports = exports
+        self._binds = binds
         self._net = net
         self._report = report
+        self._look = look
         self._volumes = Volumes(home, images, zones, self.cleared)
         self._filters = Filters(home, runtime)
         self.restarts = Restarts(self._boot_again)
         self._shipper = Shipper(home.netns, home.hostname)
         self._health = health.Monitor(runtime, lambda zone: report(zone, node_fields(zone)))
+        self._early: dict[str, int] = {}
+        """Exit codes of containers that ended before their start was written down."""
         self._nudge: AsyncResult | None = None
         self._clearing: dict[str, gevent.Greenlet] = {}
 
@@ -88,7 +97,7 @@ class Lifecycle:
     def _boot(self, zone: Zone, **fields: Any) -> None:
         self.hurry()
         self.cleared(zone)
-        zone.change_life(state="starting", number=zone.life.number + 1, **fields)
+        zone.change_life(state="starting", oom_killed=False, last_end=_end_of(zone), **fields)
         try:
             self._start(zone)
         except (TaskError, OSError) as error:
@@ -105,8 +114,10 @@ class Lifecycle:
 
     def _give_up(self, zone: Zone, status: int) -> None:
         """Note that a zone could not be started, and clear away what was made for it."""
-        end = {"exit_status": status, "exit_timestamp": iso(), "oom_killed": False, "last_end": _end_of(zone)}
-        zone.change_life(state="stopped", waiting=False, **NO_PROCESS, **end)
+        self._early.pop(zone.uuid, None)
+        zone.change_life(
+            state="stopped", waiting=False, pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso()
+        )
         zone.tell_not_started()
         self._clear_later(zone)
         self._report(zone, node_fields(zone))
@@ -119,37 +130,35 @@ class Lifecycle:
     def _start(self, zone: Zone) -> None:
         place = self._prepare(zone)
         self._shipper.begin(zone)
+        with self._binds.staged(zone.linux) as bound:
+            config = self._create(zone, replace(place, shared=(*place.shared, *bound)))
+        self._filters.learn(zone.uuid, config)
+        for hook in list(zone.before_start):
+            hook(zone)
+        self._runtime.start(zone.uuid)
+        if health.check_of(zone):
+            health.note(zone, health.Health(Log=health.health_of(zone).Log))
+        zone.change_life(state="running", waiting=False, boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
+        self.watch(zone)
+        if zone.uuid in self._early:
+            self.ended(zone, self._early.pop(zone.uuid))
+
+    def _create(self, zone: Zone, place: spec.Place) -> dict[str, Any]:
+        """Have the runtime make the container; its process waits. Return its configuration."""
         user = users.find_user(zone.rootfs, str(zone.metadata.get("docker:user") or ""), _extra_groups(zone))
         config = spec.oci_config(zone.record, zone.linux, user, self._host, place)
         process = config["process"]
         program = spec.command(zone.record)[0]
-        programs.check_program(zone.rootfs, program, process["env"], process["cwd"])
+        mounted = [mount["destination"] for mount in config["mounts"]]
+        programs.check_program(zone.rootfs, program, process["env"], process["cwd"], mounted)
         self._filters.use(config)
         (zone.bundle / "config.json").write_bytes(msgspec.json.encode(config))
         try:
-            pid = conmon.create(zone, self._runtime)
+            pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
         except TaskError as error:
             raise complaints.blamed(error, zone.linux) from error
-        zone.change_life(pid=pid, made=iso())
-        self._filters.learn(zone.uuid, config)
-        for hook in list(zone.before_start):
-            hook(zone)
-        self._go_on(zone, iso())
-
-    def carry_on(self, zone: Zone) -> None:
-        """Bring a start to its end over which an agent died when the container was made; its process may have run."""
-        try:
-            self._go_on(zone, str(zone.life.made))
-        except (TaskError, OSError):
-            self._give_up(zone, START_FAILED)
-
-    def _go_on(self, zone: Zone, since: str) -> None:
-        self._runtime.start(zone.uuid)
-        if health.check_of(zone):
-            health.note(zone, health.Health(Log=health.health_of(zone).Log))
-        began = {"boot_timestamp": since, "last_end": _end_of(zone), "oom_killed": False}
-        zone.change_life(state="running", waiting=False, exit_status=None, exit_timestamp=None, **began)
-        self.watch(zone)
+        zone.change_life(pid=pid, conmon_pid=conmon_pid)
+        return config
 
     def _prepare(self, zone: Zone) -> spec.Place:
         """Lay out root, volumes, files and network."""
@@ -185,19 +194,23 @@ class Lifecycle:
         if zone.life.state == "stopped" and not zone.root_holders:
             rootfs.unmount_root(zone)
 
-    def _ended(self, zone: Zone) -> None:
+    def ended(self, zone: Zone, code: int) -> None:
         """Take note of a container's end, and do as its restart policy says.
 
         What it used is cleared away behind the caller's back.
         """
+        if zone.life.state == "starting":
+            self._early[zone.uuid] = code
+            return
+        if not zone.running:
+            return
         oom = cgroups.was_oom_killed(f"{self._host.cgroup}/{zone.uuid}")
-        code, moment = end_of(zone)
-        end = {"exit_status": code, "exit_timestamp": moment, "oom_killed": oom, "paused": False}
+        end = {"exit_status": code, "exit_timestamp": iso(), "oom_killed": oom, "paused": False}
         if health.check_of(zone):
             was = health.health_of(zone)
             health.note(zone, health.Health("unhealthy", was.FailingStreak, was.Log))  # as dockerd has it
         again = plan(zone, msgspec.structs.replace(zone.life, **end))
-        zone.change_life(state="stopped", **NO_PROCESS, **end, **again)
+        zone.change_life(state="stopped", pid=None, conmon_pid=None, **end, **again)
         self._report(zone, node_fields(zone))
         self._clear_later(zone)
         if zone.life.waiting:
@@ -210,8 +223,6 @@ class Lifecycle:
         self._shipper.drain(zone)
         self._net.disconnect(zone.uuid)
         self._runtime.delete(zone.uuid)
-        conmon.see_off(zone)
-        shutil.rmtree(zone.lives, ignore_errors=True)
         self._unmount_unused(zone)
         self._net.fill_spare()
 
@@ -227,25 +238,35 @@ class Lifecycle:
         self._clear(zone)
 
     def watch(self, zone: Zone) -> None:
-        """Look after a running zone: its health, its log, and its end, which is that of its conmon."""
+        """Look after a running zone: its health, its log, and a conmon that dies without an exit file."""
         self._health.watch(zone)
         self._shipper.watch(zone)
         keep_earlier(zone)
-        pidfd = conmon.hold(zone)
-        if pidfd is None:
-            self._ended(zone)
+        gevent.spawn(self._watch, zone, zone.life.conmon_pid)
+
+    def _watch(self, zone: Zone, conmon_pid: int) -> None:
+        try:
+            pidfd = os.pidfd_open(conmon_pid)
+        except ProcessLookupError:
+            pass  # it was quick
         else:
-            gevent.spawn(self._watch, zone, pidfd)
+            wait_read(pidfd)
+            os.close(pidfd)
+        self._look()
+        if zone.running and zone.life.conmon_pid == conmon_pid:
+            self.lost(zone)
 
-    def _watch(self, zone: Zone, pidfd: int) -> None:
-        conmon.await_end(pidfd)
-        self._ended(zone)
-
-    def take_back(self, zone: Zone) -> None:
-        """Have a start that nobody finished come to nothing: whoever asked for it, or its policy, may try again."""
-        conmon.end_all(zone)
-        zone.change_life(state="stopped", **NO_PROCESS)
-        self.clear_now(zone)
+    def lost(self, zone: Zone) -> None:
+        """Note the end of a zone whose conmon died with its exit code, or of one whose start nobody finished."""
+        code = self._early.pop(zone.uuid, None)
+        if zone.life.state == "starting" and code is not None:  # it did start, and was quicker than the note of it
+            zone.change_life(state="running", boot_timestamp=iso())
+            self.ended(zone, code)
+        elif zone.life.state == "starting":
+            zone.change_life(state="stopped", pid=None, conmon_pid=None)
+            self._clear_later(zone)
+        else:
+            self.ended(zone, UNKNOWN_EXIT)
 
     def stop(self, zone: Zone, timeout: float) -> None:
         """Send the stop signal, after ``timeout`` seconds SIGKILL (0: at once; negative: never); wait for the end.
@@ -334,19 +355,6 @@ class Lifecycle:
 
 def _extra_groups(zone: Zone) -> tuple[str, ...]:
     return tuple(str(group) for group in zone.linux.get("GroupAdd") or ())
-
-
-def signal_number(name: str | int) -> int:
-    """A signal by number, or by name with or without SIG, real-time ones too. Raises TaskError InvalidArgument."""
-    text = str(name).upper()
-    if text.isdecimal() and int(text) < signal.NSIG:
-        return int(text)
-    found = _SIGNAL.fullmatch(text)
-    if found and f"SIG{found['name']}" in signal.Signals.__members__:
-        number = int(signal.Signals[f"SIG{found['name']}"]) + int(found["offset"] or 0)
-        if not found["offset"] or signal.SIGRTMIN <= number <= signal.SIGRTMAX:
-            return number
-    raise TaskError("InvalidArgument", f"Invalid signal: {name}")
 
 
 def _end_of(zone: Zone) -> dict[str, Any] | None:

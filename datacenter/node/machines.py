@@ -51,8 +51,9 @@ def machine_create(node: Node, params: Params) -> Result:
     with node.turn(uuid):
         if uuid in node.zones:
             return _vm(node.zones[uuid])
-        node.images.ensure(str(params["image_uuid"]))
         zone = Zone(node.home.zones / uuid, dict(params))
+        node.binds.check(zone.linux)
+        node.images.ensure(str(params["image_uuid"]))
         place = spec.Place(zone.rootfs, zone.bundle, node.home.zones, None)
         spec.oci_config(zone.record, zone.linux, users.User(0, 0, (), "/"), node.host, place)
         node.discard(zone.folder)

@@ -38,6 +38,8 @@ class Host:
     """What the agent may give away, as the kernel bounds it; None: everything."""
     privileged: bool = False
     """Whether containers may reach out of themselves when VMAPI's record says so: the operator's decision."""
+    binds: bool = False
+    """Whether containers may have folders of the host, those that the operator names."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ def _check_features(linux: Json, host: Host) -> None:
     for key in _OPEN:
         if linux.get(key) and not host.privileged:
             raise TaskError("NotSupported", f"{key} is not given to containers on this node")
+    if linux.get("HostBinds") and not host.binds:
+        raise TaskError("NotSupported", "nothing of the host may be bound on this node")
 
 
 def is_privileged(linux: Json) -> bool:

@@ -40,7 +40,7 @@ GIB = 1024
 
 def capabilities_of(host: Host) -> list[str]:
     """The names of what a node can do, as the gateway's table of options knows them."""
-    allowed = ["privileged"] if host.privileged else []
+    allowed = [name for name, given in (("privileged", host.privileged), ("host-binds", host.binds)) if given]
     return [*CAPABILITIES, *sorted(host.features), *allowed]
 
 

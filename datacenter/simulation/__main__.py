@@ -1,10 +1,9 @@
 """``python -m datacenter.simulation --settings FILE``: all simulated compute nodes of an instance in one process."""
 
 # ruff: noqa: E402 - sockets are made green before anybody imports them
-from gevent import config, monkey
+from gevent import monkey
 
 monkey.patch_all()
-config.track_greenlet_tree = False
 
 import argparse
 import os

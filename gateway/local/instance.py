@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,10 +40,12 @@ class Instance:
     datacenter: str = "emb"
     mirrors: tuple[str, ...] = ()
     privileged: bool = False
+    host_binds: tuple[str, ...] = ()
+    """Folders and files of the machine below which the account may bind."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], base: Path | None = None) -> Instance:
-        """Read INSTANCE, COMPUTE_NODES, COMPUTE_NODES_SIMULATED, ACCOUNT, DATACENTER and REGISTRY_MIRRORS.
+        """Read INSTANCE, COMPUTE_NODES, ACCOUNT and the other variables that docs/datacenter.md lists.
 
         Raises ValueError with advice.
         """
@@ -65,6 +68,7 @@ class Instance:
             datacenter=environ.get("DATACENTER") or "emb",
             mirrors=tuple(environ.get("REGISTRY_MIRRORS", "").split()),
             privileged=environ.get("PRIVILEGED_CONTAINERS", "") in {"1", "yes", "true"},
+            host_binds=_paths(environ, "HOST_BINDS"),
         )
 
     @property
@@ -103,6 +107,7 @@ class Instance:
             "docker_url": self.docker_url,
             "registry_mirrors": self.mirrors,
             "privileged": self.privileged,
+            "host_binds": self.host_binds,
         }
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # keys, environments of containers and what they wrote
@@ -120,9 +125,21 @@ class Instance:
             "GATEWAY_TRITON__DATACENTER_NAME": self.datacenter,
             "GATEWAY_TRITON__LOG_DRIVERS": json.dumps(LOG_DRIVERS),
         }
+        if self.host_binds:
+            facts["GATEWAY_TRITON__HOST_BINDS"] = json.dumps(self.host_binds)
+            facts["GATEWAY_TRITON__HOST_BIND_ACCOUNTS"] = json.dumps([self.account])
         facts |= {f"GATEWAY_SERVICES__{name.upper()}": self.url(name) for name in _SERVICES if name != "cloudapi"}
         facts["GATEWAY_CONFIG"] = os.environ.get("GATEWAY_CONFIG") or str(ROOT / "conf" / "gateway.toml")
         return facts
+
+
+def _paths(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Absolute paths, separated by colons. Raises ValueError with advice."""
+    found = tuple(path.rstrip("/") for path in environ.get(name, "").split(":") if path)
+    for path in found:
+        if not path.startswith("/") or posixpath.normpath(path) != path:
+            raise ValueError(f"{name} is a list of absolute paths without . and .., none of them /: not {path!r}")
+    return found
 
 
 def _count(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -69,7 +69,7 @@ class AtOnce:
 class House:
     """The gateway with one running and one stopped container, on one node that advertises ``capabilities``."""
 
-    def __init__(self, dc, folder, capabilities=(), *, trusted=()) -> None:
+    def __init__(self, dc, folder, capabilities=(), *, trusted=(), **triton) -> None:
         self.dc = dc
         self.node = BookNode()
         sysinfo = self.node.sysinfo(memory=1 << 20, disk_gib=1 << 16)
@@ -86,7 +86,7 @@ class House:
         storage.import_image(dc)
         chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
         self.app = create_app(
-            Settings(state_dir=str(folder), chain=chain, triton=TritonSettings(trusted_accounts=trusted)),
+            Settings(state_dir=str(folder), chain=chain, triton=TritonSettings(trusted_accounts=trusted, **triton)),
             services=services,
         )
         self.state = self.app.house.state

@@ -148,8 +148,14 @@ def instance_up(nodes: int, **more: str) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def running():
-    with instance_up(3) as running:
+def host_folder(tmp_path_factory) -> Path:
+    """A folder of this machine that alice's containers may have."""
+    return tmp_path_factory.mktemp("host")
+
+
+@pytest.fixture(scope="session")
+def running(host_folder):
+    with instance_up(3, HOST_BINDS=str(host_folder)) as running:
         yield running
 
 

@@ -25,7 +25,7 @@ from sdc import DataCenterClients
 from sdc.errors import SdcError
 from translators.containers.removal import destroy, is_due
 from translators.containers.vmfeed import feed_of
-from translators.leadership import lead
+from translators.leadership import leading
 
 Vm = dict[str, Any]
 
@@ -49,7 +49,11 @@ class AutoRemove:
         self._busy: set[str] = set()
 
     def start(self) -> None:
-        lead("autoremove", self._lock_file, self._lead)
+        threading.Thread(target=self._run, name="autoremove", daemon=True).start()
+
+    def _run(self) -> None:
+        with leading(self._lock_file):
+            self._lead()
 
     def _lead(self) -> None:
         """Listen and reconcile for ever."""

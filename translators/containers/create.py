@@ -11,7 +11,7 @@ from gateway.state.undertakings import CREATE
 from grammars import dockerids
 from sdc.errors import SdcError, SdcUnavailable
 from translators.capabilities import capabilities, catalogue
-from translators.containers import named_volumes, volumes
+from translators.containers import host_binds, named_volumes, volumes
 from translators.containers.command import merge_command
 from translators.containers.firewall import add_rules, plan_rules
 from translators.containers.health import HEALTH, health_warning, merge_health
@@ -109,10 +109,13 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     linux = plan_linux(body, config, ground, no_network=networks.disconnected)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)
-    mounted = volumes.plan_volumes(body, config.get("Volumes") or ())
-    sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom, mounted)
+    prefixes = call.config.host_binds if _may_bind(call, offered) else ()
+    mounted = volumes.plan_volumes(body, config.get("Volumes") or (), prefixes)
+    sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom, mounted, prefixes)
     if named_volumes.VOLUME_OPTIONS in offered and (told := named_volumes.node_options(mounted.named)):
         linux.options["VolumeOptions"] = told
+    if mounted.binds:
+        linux.options["HostBinds"] = [bind.told() for bind in mounted.binds]
     parts = Parts(
         uuid=vm_uuid,
         docker_id=container_id,
@@ -150,6 +153,11 @@ def is_trusted(call: Call) -> bool:
     return bool({"*", call.owner.login} & set(call.config.trusted_accounts))
 
 
+def _may_bind(call: Call, offered: frozenset[str]) -> bool:
+    """Whether the operator lets the account have folders of the compute nodes, and these take part."""
+    return host_binds.HOST_BINDS in offered and bool({"*", call.owner.login} & set(call.config.host_bind_accounts))
+
+
 def _package(call: Call) -> str:
     package = call.hints.get("package")
     if not package:
@@ -157,8 +165,10 @@ def _package(call: Call) -> str:
     return str(package["uuid"])
 
 
-def _volumes_from(call: Call, entries: list[str], plan: volumes.VolumePlan) -> tuple[list[str], list[dict[str, Any]]]:
-    """Resolve ``--volumes-from`` to VM uuids and the filesystems they share; named volumes go into the plan."""
+def _volumes_from(
+    call: Call, entries: list[str], plan: volumes.VolumePlan, prefixes: tuple[str, ...]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Resolve ``--volumes-from`` to VM uuids and the filesystems they share; all else goes into the plan."""
     uuids, shared = [], []
     for name, mode in volumes.parse_volumes_from(entries):
         try:
@@ -167,10 +177,11 @@ def _volumes_from(call: Call, entries: list[str], plan: volumes.VolumePlan) -> t
             raise InvalidParameter(f"No such container: {name}") from error
         uuids.append(source["uuid"])
         shared += volumes.shared_filesystems(source, mode)
-        taken = {volume.target for volume in plan.named}
-        for volume in named_volumes.shared(source, mode):
-            if volume.target not in taken:
-                plan.add_named(volume)
+        taken = plan.taken
+        more: list[volumes.Mounted] = [*named_volumes.shared(source, mode), *host_binds.shared(source, mode, prefixes)]
+        for mount in more:
+            if mount.target not in taken:
+                plan.add_mount(mount)
     return uuids, shared
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from grammars import dockerids
-from translators.containers import named_volumes
+from translators.containers import host_binds, named_volumes
 from translators.containers.ports import PROTOCOLS, Port, port_name
 from translators.containers.states import json_metadata, linux_options, metadata
 from translators.containers.volumes import is_own_volume, volume_name
@@ -107,9 +107,10 @@ def prefix_length(nic: Json) -> int:
 
 
 def mounts(vm: Vm) -> list[Json]:
-    """Return Docker's ``Mounts``: data volumes, and the tmpfs mounts asked for as mounts."""
+    """Return Docker's ``Mounts``: data volumes, folders of the node, and the tmpfs mounts asked for as mounts."""
     volumes = [_volume_mount(entry) for entry in vm.get("filesystems") or []]
     volumes += [named_volumes.mount_point(item) for item in named_volumes.mounted(vm)]
+    volumes += [host_binds.mount_point(item) for item in host_binds.told(vm)]
     asked = host_config(vm).get("Mounts") or []
     return volumes + [_tmpfs_mount(mount) for mount in asked if mount.get("Type") == "tmpfs"]
 

@@ -1,4 +1,4 @@
-"""The volumes of a container: named ones, anonymous ones of its own, and those shared with ``--volumes-from``.
+"""What a container mounts: named volumes, anonymous ones of its own, folders of the node, and what others share.
 
 Anonymous ones live in the container's zone and die with it. Facts: docker-on-triton 4.12.
 """
@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import InvalidParameter, NotImplementedHere
+from translators.containers import host_binds
+from translators.containers.host_binds import HostBind
 from translators.containers.model import ContainerCreate, Mount
 from translators.containers.named_volumes import NamedVolume, VolumeOptions, of_bind, of_mount, volume_options
 
 Vm = dict[str, Any]
 Filesystem = dict[str, Any]
+Mounted = NamedVolume | HostBind
 
 MOST_VOLUMES = 8
 MOST_VOLUMES_FROM = 2
@@ -32,22 +35,31 @@ class VolumePlan:
     readonly: set[str] = field(default_factory=set)
     """Those of ``targets`` that the container may not write to."""
     named: list[NamedVolume] = field(default_factory=list)
+    binds: list[HostBind] = field(default_factory=list)
+
+    @property
+    def taken(self) -> set[str]:
+        """The mount points of what is no anonymous volume."""
+        return {volume.target for volume in self.named} | {bind.target for bind in self.binds}
 
     def add(self, path: str, *, readonly: bool = False) -> None:
-        """Add an anonymous volume; a named one at the same mount point wins, as docker-compose sends both."""
+        """Add an anonymous volume; anything else at the same mount point wins, as docker-compose sends both."""
         target = volume_target(path)
-        if target not in {*self.targets, *(volume.target for volume in self.named)}:
+        if target not in {*self.targets, *self.taken}:
             self.targets.append(target)
             if readonly:
                 self.readonly.add(target)
 
-    def add_named(self, volume: NamedVolume) -> None:
-        """Add a named volume. Raises InvalidParameter when another one is at its mount point."""
-        if any(volume.target == known.target for known in self.named):
-            raise InvalidParameter(f"Duplicate mount point: {volume.target}")
-        self.named.append(volume)
-        if volume.target in self.targets:
-            self.targets.remove(volume.target)
+    def add_mount(self, mount: Mounted) -> None:
+        """Add a named volume or a bind. Raises InvalidParameter when another one is at its mount point."""
+        if mount.target in self.taken:
+            raise InvalidParameter(f"Duplicate mount point: {mount.target}")
+        if isinstance(mount, HostBind):
+            self.binds.append(mount)
+        else:
+            self.named.append(mount)
+        if mount.target in self.targets:
+            self.targets.remove(mount.target)
 
 
 def volume_target(path: str) -> str:
@@ -61,16 +73,21 @@ def volume_target(path: str) -> str:
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
-def plan_volumes(body: ContainerCreate, image_volumes: Iterable[str]) -> VolumePlan:
-    """Collect the volumes of request and image. Raises InvalidParameter, NotFound, NotImplementedHere."""
+def plan_volumes(body: ContainerCreate, image_volumes: Iterable[str], prefixes: tuple[str, ...] = ()) -> VolumePlan:
+    """Collect the volumes of request and image. Raises InvalidParameter, NotFound, NotImplementedHere.
+
+    ``prefixes`` are the paths of the node below which the account may bind; most data centers have none.
+    """
     plan = VolumePlan()
     for path in body.Volumes:
         plan.add(path)
     for bind in body.HostConfig.Binds:
-        _add_bind(plan, bind)
+        _add_bind(plan, bind, prefixes)
     for mount in body.HostConfig.Mounts:
         if mount.Type == "volume":
             _add_mount(plan, mount)
+        elif mount.Type == "bind" and prefixes:
+            plan.add_mount(host_binds.of_mount(mount, prefixes))
         elif mount.Type != "tmpfs":
             _refuse_mount(mount.Type, mount.Source)
     if len(plan.targets) > MOST_VOLUMES:
@@ -80,20 +97,21 @@ def plan_volumes(body: ContainerCreate, image_volumes: Iterable[str]) -> VolumeP
     return plan
 
 
-def _add_bind(plan: VolumePlan, bind: str) -> None:
+def _add_bind(plan: VolumePlan, bind: str, prefixes: tuple[str, ...]) -> None:
     source, colon, target = bind.partition(":")
     if not colon:
         plan.add(bind)
         return
-    if source.startswith(("/", "~", ".")):
-        raise NotImplementedHere(
-            f"host volumes are not supported: {source} would be a folder of the compute node, which belongs to "
-            "everybody; copy the files into the container with docker cp, or into an image, or use a named volume"
-        )
+    if source.startswith(("/", "~", ".")) and not prefixes:
+        raise host_binds.not_supported(source)
     parts = target.split(":")
     if len(parts) > 2 or not parts[0]:
         raise InvalidParameter(f"invalid volume specification: '{bind}'")
-    plan.add_named(of_bind(source, volume_target(parts[0]), parts[1] if len(parts) == 2 else ""))
+    words = parts[1] if len(parts) == 2 else ""
+    if source.startswith("/"):
+        plan.add_mount(host_binds.of_bind(bind, source, parts[0], words, prefixes))
+    else:
+        plan.add_mount(of_bind(source, volume_target(parts[0]), words))
 
 
 def _add_mount(plan: VolumePlan, mount: Mount) -> None:
@@ -101,7 +119,7 @@ def _add_mount(plan: VolumePlan, mount: Mount) -> None:
         raise InvalidParameter('invalid mount config for type "volume": field Target must not be empty')
     options = volume_options(mount)
     if mount.Source:
-        plan.add_named(of_mount(mount, options, volume_target(mount.Target)))
+        plan.add_mount(of_mount(mount, options, volume_target(mount.Target)))
         return
     if options != VolumeOptions():
         raise NotImplementedHere(
@@ -113,7 +131,7 @@ def _add_mount(plan: VolumePlan, mount: Mount) -> None:
 
 def _refuse_mount(kind: str, source: str) -> None:
     if kind == "bind":
-        raise NotImplementedHere(f"host volumes are not supported: {source} would be a folder of the compute node")
+        raise host_binds.not_supported(source)
     if kind not in {"npipe", "cluster", "image"}:
         raise InvalidParameter(f"invalid mount config: mount type unknown: {kind!r}")
     raise NotImplementedHere(f"mounts of type {kind} are not supported")
@@ -121,7 +139,7 @@ def _refuse_mount(kind: str, source: str) -> None:
 
 def new_filesystems(plan: VolumePlan, taken: Iterable[Filesystem]) -> list[Filesystem]:
     """Make VMAPI ``filesystems`` entries; a mount point that ``--volumes-from`` provides is left to it."""
-    occupied = {entry["target"] for entry in taken} | {volume.target for volume in plan.named}
+    occupied = {entry["target"] for entry in taken} | plan.taken
     return [
         {
             "source": str(uuid.uuid4()),

@@ -12,6 +12,11 @@ OPERATION = "container.create"
 MIB = 1 << 20
 TRUST = "Only for accounts the operator trusts ([triton] trusted_accounts), on nodes that advertise `privileged`."
 
+FOLDERS = (
+    "Folders of the node only where the operator allows it ([triton] host_binds, host_bind_accounts), on nodes that "
+    "advertise `host-binds`."
+)
+
 
 def _row(fate: Fate, name: str, **more: Any) -> Option:
     return Option(operation=OPERATION, place=Place.BODY, name=f"HostConfig.{name}", fate=fate, **more)
@@ -233,13 +238,13 @@ JOINED: tuple[Option, ...] = (
         refusal(["ghost:db"], "could not get container for ghost: No such container", 400),
         refusal(["a:b"], "user-defined networking links is not implemented", NetworkMode="mine"),
     )),
-    mapped("Binds", note="Anonymous and named volumes; no folders of the host.",
+    mapped("Binds", note=f"Anonymous and named volumes. {FOLDERS}",
              proof="tests/unit/translators/containers/test_named_volumes.py::test_what_vmapi_is_asked_for", cases=(
         refusal(["data:/data:rx"], "invalid mode: rx", 400),
         refusal(["/etc:/etc"], "host volumes are not supported: /etc would be a folder of the compute node"),
     )),
     honoured("Mounts", [{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": MIB, "Mode": 448}}],
-             since=ApiVersion(1, 25), note="`volume` and `tmpfs`.", cases=(
+             since=ApiVersion(1, 25), note=f"`volume` and `tmpfs`. {FOLDERS}", cases=(
         refusal([{"Type": "bind", "Source": "/etc", "Target": "/e"}], "host volumes are not supported: /etc"),
         refusal([{"Type": "volume", "Source": "d1", "Target": "/d", "VolumeOptions": {"Subpath": "a"}}],
                 "volume-subpath is not supported"),

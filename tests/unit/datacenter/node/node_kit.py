@@ -185,13 +185,13 @@ class TestedNode:
 
     __test__ = False
 
-    def __init__(self, state: Path, port_base: int, instance: str = "z", **environment: str) -> None:
+    def __init__(self, state: Path, port_base: int, instance: str = "z", **settings) -> None:
         self.state = state
-        self.environment = {**os.environ, **environment}
         self.port = port_base + 30
         self.settings = state / "datacenter.json"
         state.mkdir(parents=True, exist_ok=True)
-        self.settings.write_text(json.dumps({"state": str(state), "instance": instance, "port_base": port_base}))
+        facts = {"state": str(state), "instance": instance, "port_base": port_base, **settings}
+        self.settings.write_text(json.dumps(facts))
         self.process = None
 
     @property
@@ -203,7 +203,7 @@ class TestedNode:
         return [sys.executable, "-m", "datacenter.node", "--settings", str(self.settings), "--number", "0", *extra]
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._command(), env=self.environment)
+        self.process = subprocess.Popen(self._command())
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:

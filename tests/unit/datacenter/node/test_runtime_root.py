@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datacenter.node import lifecycle, rootfs, spawn
+from datacenter.node import rootfs, spawn
 from datacenter.node.conmon import pid_in
+from datacenter.node.exits import Exits
 from datacenter.node.programs import check_program
 from datacenter.node.rootpath import resolve
+from datacenter.node.signals import signal_number
 from datacenter.node.tasks import TaskError
 from datacenter.node.users import User, find_user
 from datacenter.node.zone import Zone
@@ -154,13 +156,25 @@ def test_a_zone_comes_back_from_disk(tmp_path):
     [("SIGTERM", 15), ("usr1", 10), (9, 9), ("37", 37), ("RTMIN+3", 37), ("SIGRTMAX-1", 63), ("SIGRTMIN", 34)],
 )
 def test_signals(name, number):
-    assert lifecycle.signal_number(name) == number
+    assert signal_number(name) == number
 
 
 @pytest.mark.parametrize("name", ["SIGNOPE", "0x9", "999", "TERM+", ""])
 def test_bad_signals(name):
     with pytest.raises(TaskError, match="Invalid signal"):
-        lifecycle.signal_number(name)
+        signal_number(name)
+
+
+def test_exit_files_are_taken_once_and_only_when_whole(tmp_path):
+    seen = []
+    exits = Exits(tmp_path, lambda uuid, code: seen.append((uuid, code)))
+    (tmp_path / UUID).write_text("42")
+    (tmp_path / f"{UUID}.A1B2C3").write_text("0")
+    (tmp_path / UUID.replace("1", "2")).write_text("")
+    exits.look()
+    exits.look()
+    assert seen == [(UUID, 42)]
+    assert (tmp_path / f"{UUID}.A1B2C3").exists()
 
 
 def test_programs_run_without_a_fork():

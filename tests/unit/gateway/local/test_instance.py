@@ -27,6 +27,9 @@ def test_two_instances_share_nothing(tmp_path):
         ({"COMPUTE_NODES": "many"}, "number"),
         ({"COMPUTE_NODES_SIMULATED": "-1"}, "number"),
         ({"COMPUTE_NODES_SIMULATED": "2", "COMPUTE_NODES": "1"}, "leave COMPUTE_NODES out"),
+        ({"HOST_BINDS": "/srv/ci:/"}, "HOST_BINDS is a list of absolute paths"),
+        ({"HOST_BINDS": "srv"}, "HOST_BINDS is a list of absolute paths"),
+        ({"HOST_BINDS": "/srv/../etc"}, "HOST_BINDS is a list of absolute paths"),
     ],
 )
 def test_wrong_words_are_refused_with_advice(environ, words):
@@ -63,6 +66,18 @@ def test_the_settings_of_an_instance_are_readable_settings(tmp_path):
     assert settings.listen[0] == instance.docker_url
     assert settings.services.vmapi == instance.url("vmapi")
     assert settings.socket_account == "demo"
+
+
+def test_folders_of_the_machine_are_for_the_instances_own_account(tmp_path):
+    from gateway.settings import load
+
+    plain = load(environ=Instance.of({}, tmp_path).gateway_environment()).triton
+    assert (plain.host_binds, plain.host_bind_accounts) == ((), ())
+    instance = Instance.of({"HOST_BINDS": "/srv/ci/:/tmp/ci", "ACCOUNT": "ci"}, tmp_path)
+    open_ = load(environ=instance.gateway_environment()).triton
+    assert (open_.host_binds, open_.host_bind_accounts) == (("/srv/ci", "/tmp/ci"), ("ci",))
+    instance.write_datacenter_file()
+    assert json.loads(instance.datacenter_file.read_text())["host_binds"] == ["/srv/ci", "/tmp/ci"]
 
 
 def test_the_folder_is_its_owners_alone(tmp_path):
