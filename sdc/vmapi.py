@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -65,6 +66,17 @@ class Vmapi(ServiceClient):
         """
         query = {"action": action, "owner_uuid": owner_uuid}
         return str(self.post(f"/vms/{uuid}", query=query, body=parameters)["job_uuid"])
+
+    def add_metadata(self, uuid: str, owner_uuid: str, metadata: Mapping[str, Any]) -> str:
+        """Queue the merging of keys into a VM's internal_metadata; return the job's uuid."""
+        return str(
+            self.post(f"/vms/{uuid}/internal_metadata", query={"owner_uuid": owner_uuid}, body=metadata)["job_uuid"]
+        )
+
+    def delete_metadata(self, uuid: str, owner_uuid: str, key: str) -> str:
+        """Queue the removal of a key of a VM's internal_metadata; return the job's uuid."""
+        path = f"/vms/{uuid}/internal_metadata/{quote(key, safe='')}"
+        return str(self.delete(path, query={"owner_uuid": owner_uuid})["job_uuid"])
 
     def delete_vm(self, uuid: str, owner_uuid: str) -> str:
         """Queue the destruction of a VM, running or not; return the job's uuid. Firewall rules stay behind."""

@@ -22,6 +22,7 @@ from datacenter.node.home import Home
 from datacenter.node.host import find_host
 from datacenter.node.layers import Layers
 from datacenter.node.lifecycle import Lifecycle, node_fields
+from datacenter.node.names.service import Names
 from datacenter.node.network import Network
 from datacenter.node.news import News
 from datacenter.node.runtime import find_runtime
@@ -52,7 +53,8 @@ class Node:
         self.images = Layers(home)
         self.exports = Exports(home)
         self.binds = Binds(home)
-        self.network = Network(home)
+        self.names = Names(home, self.zones)
+        self.network = Network(home, self.names)
         self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home, self.host))
         self.lifecycle = Lifecycle(
             home,
@@ -76,6 +78,7 @@ class Node:
         adoption.load_zones(self)
         self._exits.look()
         adoption.adopt(self)
+        self.names.adopt([zone for zone in self.zones.values() if zone.running])
         self.network.fill_spare()
         self._exits.start()
         gevent.spawn(self.news.live)

@@ -10,6 +10,7 @@ import msgspec
 from datacenter.node import nics, proc, rootfs, seeding, spec, users
 from datacenter.node.hotplug import change_nics
 from datacenter.node.lifecycle import node_fields
+from datacenter.node.names import resolvconf
 from datacenter.node.resources import resources
 from datacenter.node.tasks import Params, Result, Task, TaskError
 from datacenter.node.zone import Zone
@@ -149,9 +150,12 @@ def machine_update(node: Node, params: Params) -> Result:
     """Take changed fields into the record, limits and nics into the running container."""
     zone = node.zone(params["uuid"])
     with zone.lock:
+        resolv_conf = resolvconf.text(zone)
         if params.keys() & set(nics.CHANGES):
             change_nics(node.network, zone, params)
         _change(zone, {key: value for key, value in params.items() if key not in nics.CHANGES})
+        if zone.running:
+            node.names.follow(zone, resolv_conf)
         if zone.running and RESOURCES & params.keys():
             limits = resources(zone.record, zone.linux, swap_accounting=node.host.swap_accounting)
             del limits["devices"]

@@ -14,6 +14,7 @@ from gevent.lock import RLock
 
 from datacenter.node import netlink, nics, portmap, spawn, syscalls
 from datacenter.node.home import Home
+from datacenter.node.names.service import Names
 from datacenter.node.nics import Nic
 from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
@@ -54,8 +55,9 @@ class Network:
     keep containers away from the host's own services, and let them out to the world.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, names: Names) -> None:
         self._home = home
+        self._names = names
         self._prefix = f"tdg{home.settings.instance}"
         self._table = f"tdg_{home.settings.instance}"
         self._spare: list[Path] = []
@@ -80,6 +82,7 @@ class Network:
                 self._plug(path, interface, nic)
             self._route(path, wanted)
             self._translate(path, ports, wanted)
+            self._names.serve(zone)
         except OSError as error:
             self.disconnect(zone.uuid)
             raise TaskError("InternalError", f"network set-up failed: {error}") from error
@@ -109,6 +112,7 @@ class Network:
 
     def disconnect(self, uuid: str) -> None:
         """Let a zone's namespace go; the kernel takes its interfaces down in its own time."""
+        self._names.stop(uuid)
         path = self._home.netns / uuid
         if not path.exists():
             return

@@ -9,12 +9,12 @@ from typing import Any
 
 from datacenter.node import syscalls
 from datacenter.node.home import Home
+from datacenter.node.names import resolvconf
 from datacenter.node.rootpath import resolve
 from datacenter.node.spec import hostname, json_list
 from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
 
-FALLBACK_RESOLVERS = ("8.8.8.8", "8.8.4.4")
 DEFAULT_HOSTS = (
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -94,7 +94,11 @@ def make_workdir(zone: Zone) -> None:
 
 def write_etc(zone: Zone) -> None:
     """Write resolv.conf, hostname and hosts into the bundle."""
-    texts = {"hostname": hostname(zone.record) + "\n", "hosts": hosts(zone.record), "resolv.conf": resolv_conf(zone)}
+    texts = {
+        "hostname": hostname(zone.record) + "\n",
+        "hosts": hosts(zone.record),
+        "resolv.conf": resolvconf.text(zone),
+    }
     for name, text in texts.items():
         (zone.bundle / name).write_text(text)
 
@@ -125,25 +129,3 @@ def change_hosts(zone: Zone, before: list[dict[str, Any]], after: list[dict[str,
     lines = [line for line in path.read_text().splitlines() if line not in old or line in new]
     lines += [line for line in new if line not in lines]
     path.write_text("\n".join(lines) + "\n")  # in place: the file is mounted into the container
-
-
-def resolv_conf(zone: Zone) -> str:
-    """The text of /etc/resolv.conf; without resolvers of its own a container has the host's non-local ones."""
-    servers = zone.record.get("resolvers") or _host_resolvers() or FALLBACK_RESOLVERS
-    lines = [f"nameserver {server}" for server in servers]
-    search = json_list(zone.metadata.get("docker:dnssearch"))
-    if search and search != ["."]:
-        lines.append("search " + " ".join(search))
-    options = zone.linux.get("DnsOptions")
-    if options:
-        lines.append("options " + " ".join(options))
-    return "\n".join(lines) + "\n"
-
-
-def _host_resolvers() -> list[str]:
-    try:
-        text = Path("/etc/resolv.conf").read_text()
-    except OSError:
-        return []
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")]
-    return [server for server in found if not server.startswith("127.") and server != "::1"]

@@ -32,6 +32,7 @@ CAPABILITIES = (
     "security-profiles",
     "build",
     "port-remapping",
+    "network-names",
 )
 """What every embedded node can do; limits that depend on its kernel, and what its operator allows, come on top."""
 ADMIN_IP = "127.0.0.1"

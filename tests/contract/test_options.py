@@ -19,13 +19,17 @@ __all__ = ["house", "make_house"]
 UNLESS = {case.unless for row in OPTIONS for case in row.cases if case.unless}
 ABLE = {row.needs for row in OPTIONS if row.needs} | UNLESS | {"privileged"}
 FABRIC = "My-Fabric-Network"
+ENDPOINT = "NetworkingConfig.EndpointsConfig.*."
 CREATE = [row for row in OPTIONS if row.operation == "container.create" and row.place is Place.BODY]
 NUMBERS = itertools.count()
 
 
 def body_of(name, value, beside=()):
     """A create body that says ``value`` at a path; ``beside`` are more fields of HostConfig."""
-    body: dict = {"Image": "busybox", "Cmd": ["sh"], "HostConfig": dict(beside)}
+    return put({"Image": "busybox", "Cmd": ["sh"], "HostConfig": dict(beside)}, name, value)
+
+
+def put(body, name, value):
     *parents, leaf = name.replace("EndpointsConfig.*", f"EndpointsConfig.{FABRIC}").split(".")
     holder = body
     for parent in parents:
@@ -90,6 +94,8 @@ HONOURED = [
 
 
 def shown_at(container, name):
+    if name.startswith(ENDPOINT):
+        return container["NetworkSettings"]["Networks"][FABRIC][name.removeprefix(ENDPOINT)]
     if not name.startswith("HostConfig."):
         name = f"Config.{name}"
     for part in name.split("."):
@@ -127,7 +133,7 @@ def test_what_is_honoured_is_shown_again(make_house):
 
 
 APART = ({"NanoCpus", "CpuPeriod", "CpuQuota"}, {"AutoRemove", "RestartPolicy"}, {"NetworkMode", "PortBindings"},
-         {"NetworkMode", "PublishAllPorts"}, {"Tmpfs", "Mounts"})  # fmt: skip
+         {"NetworkMode", "PublishAllPorts"}, {"NetworkMode", "Aliases", "Links"}, {"Tmpfs", "Mounts"})  # fmt: skip
 """Options of which a request has one."""
 PLENTY = {"ExposedPorts", "PortBindings"}
 """Options that others add to."""
@@ -148,7 +154,7 @@ def test_any_mix_of_what_is_honoured_is_shown_again(able_house, drawn):
             chosen[row.leaf] = (row, sample)
     body: dict[str, Any] = {"Image": "busybox", "Cmd": ["sh"], "HostConfig": {}}
     for row, sample in chosen.values():
-        (body["HostConfig"] if row.name.startswith("HostConfig.") else body)[row.leaf] = sample
+        put(body, row.name, sample)
     answer = create(able_house, body)
     assert answer.status_code == 201, (body, answer.text)
     container = inspect(able_house, answer)

@@ -13,6 +13,7 @@ from sdc.errors import SdcError, SdcUnavailable
 from translators.capabilities import capabilities, catalogue
 from translators.containers import host_binds, named_volumes, volumes
 from translators.containers.command import merge_command
+from translators.containers.endpoint_names import NETWORK_NAMES
 from translators.containers.firewall import add_rules, plan_rules
 from translators.containers.health import HEALTH, health_warning, merge_health
 from translators.containers.linking import keep_links, plan_links
@@ -52,7 +53,7 @@ def create(call: Call, body: ContainerCreate, name: str = "", source: Source | N
     Docker: POST /containers/create   SDC: VMAPI POST /vms, FWAPI POST /rules
     """
     payload, warnings, alias = plan(call, body, name, source)
-    linked = plan_links(call, body.HostConfig.Links)
+    linked = plan_links(call, body.HostConfig)
     payload = _prepare(call, payload)
     fresh = make_special(call, payload, named_volumes.special(body.HostConfig.Mounts))
     for tries_left in reversed(range(_NAME_TRIES)):
@@ -105,7 +106,9 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     vm_uuid = str(uuid.uuid4())
     container_id = dockerids.new_docker_id(vm_uuid)
     ports = plan_ports(body, config.get("ExposedPorts") or (), remaps=PORT_REMAPPING in offered)
-    networks = plan_networks(call, body, publishes=bool(ports.published), can_disconnect=ground.linux)
+    networks = plan_networks(
+        call, body, publishes=bool(ports.published), can_disconnect=ground.linux, names=NETWORK_NAMES in offered
+    )
     linux = plan_linux(body, config, ground, no_network=networks.disconnected)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)

@@ -9,6 +9,7 @@ from gateway.errors import InvalidParameter
 from translators.containers.model import ContainerCreate, EndpointSettings
 
 NO_MAC = "MacAddress is not supported: the data center chooses hardware addresses."
+NO_NAMES = "containers have no names there, unless nodes advertise network-names"
 _MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
 
 
@@ -43,15 +44,21 @@ def check_addresses(endpoint: EndpointSettings) -> None:
         )
 
 
-def endpoint_warnings(network: str, endpoint: EndpointSettings | None) -> list[str]:
-    """Name what has no effect on a network."""
+def refuse_aliases(endpoint: EndpointSettings | None) -> None:
+    """Raise InvalidParameter for aliases on the default network, which has no names but those of links."""
+    if endpoint and endpoint.Aliases:
+        raise InvalidParameter("network-scoped alias is supported only for containers in user defined networks")
+
+
+def endpoint_warnings(network: str, endpoint: EndpointSettings | None, *, names: bool) -> list[str]:
+    """Name what has no effect on a network; ``names`` is whether containers have names there."""
     if endpoint is None:
         return []
-    lost = []
-    if endpoint.Aliases or endpoint.Links:
-        lost.append("Aliases and links")
-    if endpoint.DriverOpts:
-        lost.append("DriverOpts")
-    if endpoint.IPAMConfig and endpoint.IPAMConfig.LinkLocalIPs:
-        lost.append("LinkLocalIPs")
-    return [f"{what} on the network {network} have no effect." for what in lost]
+    lost = {
+        "DriverOpts": bool(endpoint.DriverOpts),
+        "LinkLocalIPs": bool(endpoint.IPAMConfig and endpoint.IPAMConfig.LinkLocalIPs),
+    }
+    nameless = {} if names else {"Aliases": bool(endpoint.Aliases), "Links": bool(endpoint.Links)}
+    return [f"{what} on the network {network} have no effect: {NO_NAMES}." for what in nameless if nameless[what]] + [
+        f"{what} on the network {network} have no effect." for what in lost if lost[what]
+    ]

@@ -40,7 +40,7 @@ def explain(call: Call, body: ContainerCreate, name: str = "") -> Json:
     payload, warnings, alias = plan(call, body, name)
     if alias and (taken := holder(call, alias)):
         raise name_conflict(alias, taken)
-    plan_links(call, body.HostConfig.Links)
+    plan_links(call, body.HostConfig)
     payload = call.provision(payload)
     networks = list(_networks(call, payload))
     return {

@@ -10,21 +10,25 @@ from gateway.state.links import Link
 from translators.containers.firewall import published_ports
 from translators.containers.links import Linked, link_metadata, linked_ports, parse_links, stored_metadata
 from translators.containers.lookup import find_container, mine
+from translators.containers.model import HostConfig
+from translators.containers.networks import DEFAULT_MODES
 from translators.errors import speaking_docker
 
 Vm = dict[str, Any]
 
 
-def plan_links(call: Call, entries: list[str]) -> list[Linked]:
-    """Find the containers that a new one links to.
+def plan_links(call: Call, host: HostConfig) -> list[Linked]:
+    """Find the containers that a new one on the default network links to; on others, links are names alone.
 
     Raises InvalidParameter for one that is not the account's, as dockerd does: a client takes 404 for a missing
     image.
 
     SDC: VMAPI GET /vms, FWAPI GET /firewalls/vms/:uuid
     """
+    if host.NetworkMode not in DEFAULT_MODES:
+        return []
     linked = []
-    for target, alias in parse_links(entries):
+    for target, alias in parse_links(host.Links):
         try:
             vm = find_container(call, target)
         except NotFound as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -12,7 +13,9 @@ from gateway.errors import InvalidParameter, NotImplementedHere
 from grammars import dockerids
 from sdc.errors import SdcError
 from sdc.napi import Napi
-from translators.containers.endpoints import NO_MAC, endpoint_warnings
+from translators.containers.endpoint_names import endpoint_metadata
+from translators.containers.endpoints import NO_MAC, endpoint_warnings, refuse_aliases
+from translators.containers.links import parse_links
 from translators.containers.model import ContainerCreate, EndpointSettings
 from translators.errors import explain, speaking_docker
 from translators.labels import NETWORK_LABEL
@@ -99,22 +102,32 @@ class NetworkPlan:
     networks: list[dict[str, Any]] = field(default_factory=list)
     disconnected: bool = False
     warnings: list[str] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the container is called on its networks, as internal metadata."""
 
 
-def plan_networks(call: Call, body: ContainerCreate, *, publishes: bool, can_disconnect: bool) -> NetworkPlan:
+def plan_networks(
+    call: Call, body: ContainerCreate, *, publishes: bool, can_disconnect: bool, names: bool
+) -> NetworkPlan:
     """Choose the networks of a new container: a fabric, and the outside one, primary, when it publishes ports.
+
+    ``names``: nodes resolve names on networks that were asked for.
 
     SDC: NAPI GET /networks, /network_pools
     """
     mode = "none" if body.NetworkDisabled else body.HostConfig.NetworkMode
     _refuse_modes(mode, can_disconnect=can_disconnect)
+    if body.HostConfig.Links and mode not in DEFAULT_MODES and not names:
+        raise NotImplementedHere(
+            "user-defined networking links is not implemented: links join containers of the default network"
+        )
     label = body.Labels.get(NETWORK_LABEL)
     if label and not publishes:
         raise InvalidParameter(f"{NETWORK_LABEL} label requires a container with published ports")
     plan = NetworkPlan(disconnected=mode == "none")
     with speaking_docker("problem choosing the container's networks"):
         if call.config.fabrics:
-            _add_fabrics(call, body, mode, plan)
+            _add_fabrics(call, body, mode, plan, names=names)
         if publishes or not call.config.fabrics:
             for network in plan.networks:
                 network.pop("primary", None)
@@ -139,10 +152,16 @@ def _refuse_modes(mode: str, *, can_disconnect: bool) -> None:
         )
 
 
-def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan) -> None:
+def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan, *, names: bool) -> None:
     endpoints = dict(body.NetworkingConfig.EndpointsConfig)
-    first = call.config.default_fabric if mode in DEFAULT_MODES | {"none"} else mode
-    settings = next((endpoints.pop(name) for name in (mode or "default", "bridge", first) if endpoints.get(name)), None)
+    unasked = mode in DEFAULT_MODES | {"none"}
+    first = call.config.default_fabric if unasked else mode
+    known_as = (mode, "default", "bridge", first) if unasked else (first,)
+    key = next((name for name in known_as if endpoints.get(name)), mode)
+    settings = endpoints.pop(key, None)
+    asked = not unasked or key == first
+    if not asked:
+        refuse_aliases(settings)
     chosen = [(first, settings), *((name, s) for name, s in endpoints.items() if name not in {first, *DEFAULT_MODES})]
     priorities: dict[str, int] = {}
     for ref, endpoint in chosen:
@@ -151,10 +170,20 @@ def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan
             raise _unknown(ref)
         if all(network["uuid"] != (known.get("uuid") or known.get("ipv4_uuid")) for known in plan.networks):
             plan.networks.append(network_entry(network, endpoint))
-        plan.warnings += endpoint_warnings(str(network["name"]), endpoint)
+        named = names and (asked or ref != first)
+        if named:
+            links = body.HostConfig.Links if ref == first else ()
+            plan.metadata |= endpoint_names(network, endpoint, links)
+        plan.warnings += endpoint_warnings(str(network["name"]), endpoint, names=named)
         priorities[str(network["uuid"])] = endpoint.GwPriority if endpoint else 0
     primary = max(plan.networks, key=lambda known: priorities[str(known.get("uuid") or known.get("ipv4_uuid"))])
     primary["primary"] = True
+
+
+def endpoint_names(network: Network, endpoint: EndpointSettings | None, links: Iterable[str] = ()) -> dict[str, str]:
+    """Write what a container is called on a network. Raises InvalidParameter for links that are none."""
+    asked = endpoint or EndpointSettings()
+    return endpoint_metadata(network, asked.Aliases, parse_links([*asked.Links, *links]))
 
 
 def network_entry(network: Network, endpoint: EndpointSettings | None) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """The VMAPI payload of a new container, key for key as sdc-docker sends it. Facts: docker-on-triton 4.5, 4.15.
 
-Four keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
+Five keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
 
 - ``docker:linux``: kernel options for nodes that advertise ``linux-options``;
 - ``docker:hostconfig``: the fields of HostConfig that are honoured and that inspect must show again as they were
   asked for, where SDC keeps nothing or something rounded (JSON, defaults left out);
 - ``docker:port_map``: the numbers outside of published ports that have others than their own, by port, for nodes that
   advertise ``port-remapping`` (JSON: ``{"80/tcp": [8080]}``);
+- ``docker:endpoint:<network uuid>``: what the container is called on a network, for nodes that advertise
+  ``network-names`` (JSON: ``{"network": "back", "aliases": ["db"], "links": ["cache:redis"]}``);
 - ``docker:autoremove``: ``true`` when the gateway deletes the container once it has ended.
 """
 
@@ -145,7 +147,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
     }
     for protocol in PROTOCOLS:
         texts[f"docker:{protocol}_unpublished_ports"] = _listed(parts.ports.unpublished_numbers(protocol))
-    metadata |= {key: text for key, text in texts.items() if text}
+    metadata |= {key: text for key, text in texts.items() if text} | parts.networks.metadata
     if host.PublishAllPorts:
         metadata["docker:publish_all_ports"] = True
     if host.AutoRemove:

@@ -23,15 +23,18 @@ _INSPECT: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = (
 _CHECK: tuple[tuple[tuple[int, int], str], ...] = (((1, 29), "StartPeriod"), ((1, 44), "StartInterval"))
 _ENDPOINT: tuple[tuple[tuple[int, int], str], ...] = (
     ((1, 32), "DriverOpts"),
-    ((1, 45), "DNSNames"),
+    ((1, 44), "DNSNames"),
     ((1, 48), "GwPriority"),
 )
+
+_NOT_LISTED: Json = {"Links": None, "Aliases": None, "DNSNames": None}
+"""What of an endpoint a list leaves out."""
 
 
 def shape_inspect(container: Json, version: ApiVersion, short_id: str) -> Json:
     """Cut an inspect reply, in place, to what a version knows.
 
-    Below 1.45 every endpoint's aliases hold the short id, which newer clients read from ``DNSNames``.
+    Below 1.45 aliases hold the short id, too, which newer clients read from ``DNSNames``.
     """
     for since, paths in _INSPECT:
         if version < since:
@@ -50,10 +53,8 @@ def shape_inspect(container: Json, version: ApiVersion, short_id: str) -> Json:
     if (1, 40) <= version < (1, 42):
         container["HostConfig"] |= {"KernelMemoryTCP": 0}
     for endpoint in container["NetworkSettings"]["Networks"].values():
-        names = [short_id, container["Config"]["Hostname"]] if endpoint["NetworkID"] else None
-        endpoint["DNSNames"] = list(dict.fromkeys([container["Name"].lstrip("/"), *names])) if names else None
-        if version < (1, 45) and names:
-            endpoint["Aliases"] = [short_id]
+        if version < (1, 45) and endpoint["DNSNames"]:
+            endpoint["Aliases"] = [*(endpoint["Aliases"] or ()), short_id]
         _cut_endpoint(endpoint, version)
     return container
 
@@ -63,6 +64,7 @@ def shape_summary(container: Json, version: ApiVersion) -> Json:
     if version < (1, 46):
         container["HostConfig"].pop("Annotations", None)
     for endpoint in container["NetworkSettings"]["Networks"].values():
+        endpoint.update(_NOT_LISTED)
         _cut_endpoint(endpoint, version)
     return container
 

@@ -10,7 +10,6 @@ from grammars.sizes import size_in_bytes
 from translators.containers.endpoints import check_endpoints
 from translators.containers.health import check_health
 from translators.containers.model import ContainerCreate, HostConfig, RestartPolicy
-from translators.containers.networks import DEFAULT_MODES
 from translators.containers.restart import check_restart
 
 _LEAST_MEMORY = 6 * 1024 * 1024
@@ -90,10 +89,6 @@ def _rest(host: HostConfig) -> None:
             ip_address(server)
         except ValueError as error:
             raise InvalidParameter(f"{server} is not an ip address") from error
-    if host.Links and host.NetworkMode not in DEFAULT_MODES:
-        raise NotImplementedHere(
-            "user-defined networking links is not implemented: links join containers of the default network"
-        )
 
 
 def check_storage(host: HostConfig) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from grammars import dockerids
 from translators.containers import host_binds, named_volumes
+from translators.containers.endpoint_names import shown_names
 from translators.containers.ports import PROTOCOLS, Port, port_name
 from translators.containers.states import json_metadata, linux_options, metadata
 from translators.containers.volumes import is_own_volume, volume_name
@@ -84,8 +85,7 @@ def endpoint(nic: Json, vm: Vm) -> Json:
     mac = str(nic.get("mac") or "")
     return {
         "IPAMConfig": None,
-        "Links": None,
-        "Aliases": None,
+        **shown_names(vm, str(nic.get("network_uuid") or "")),
         "MacAddress": mac,
         "DriverOpts": None,
         "GwPriority": 0,
@@ -97,7 +97,6 @@ def endpoint(nic: Json, vm: Vm) -> Json:
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
-        "DNSNames": None,
     }
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gateway.call import Call
-from gateway.errors import Forbidden, InvalidParameter, NotImplementedHere
+from gateway.errors import DockerError, Forbidden, InvalidParameter, NotImplementedHere
 from gateway.state.event_log import Happening
+from sdc.errors import SdcError
 from translators.capabilities import capabilities
-from translators.containers.endpoints import NO_MAC, check_addresses, endpoint_warnings
+from translators.containers.endpoint_names import NETWORK_NAMES, stale_keys
+from translators.containers.endpoints import NO_MAC, check_addresses, endpoint_warnings, refuse_aliases
 from translators.containers.lookup import find_container
 from translators.containers.model import EndpointSettings
-from translators.containers.networks import network_entry
-from translators.containers.states import is_running, linux_options
+from translators.containers.networks import endpoint_names, network_entry
+from translators.containers.states import is_running, linux_options, metadata
 from translators.errors import speaking_docker
 from translators.events.recorder import tell_happening
 from translators.ids import container_name, docker_id
@@ -36,21 +41,30 @@ def connect(call: Call, ref: str, body: NetworkConnect) -> list[str]:
     endpoint = body.EndpointConfig
     if endpoint:
         check_addresses(endpoint)
+    if network.name == "bridge":
+        refuse_aliases(endpoint)
     if _macs(network, vm):
         name = container_name(vm).removeprefix("/")
         raise Forbidden(f"endpoint with name {name} already exists in network {network.name}")
     entry = network_entry(network.document, endpoint)
     if not vm.get("nics"):
         entry["primary"] = True
-    _change(call, vm, network, "connect", "add_nics", networks=[entry])
-    return _warnings(network.name, endpoint)
+    named = network.name != "bridge" and NETWORK_NAMES in capabilities(call, vm.get("server_uuid") or "")
+    names = endpoint_names(network.document, endpoint) if named else {}
+    _name(call, vm, names)
+    try:
+        _change(call, vm, network, "connect", "add_nics", networks=[entry])
+    except DockerError:
+        _unname(call, vm, names)
+        raise
+    return _warnings(network.name, endpoint, named=named)
 
 
-def _warnings(name: str, endpoint: EndpointSettings | None) -> list[str]:
+def _warnings(name: str, endpoint: EndpointSettings | None, *, named: bool) -> list[str]:
     lost = [NO_MAC] if endpoint and endpoint.MacAddress else []
     if endpoint and endpoint.GwPriority:
         lost.append(f"GwPriority on the network {name} has no effect: the default route stays where it is.")
-    return endpoint_warnings(name, endpoint) + lost
+    return endpoint_warnings(name, endpoint, names=named) + lost
 
 
 def disconnect(call: Call, ref: str, body: NetworkDisconnect) -> None:
@@ -64,6 +78,7 @@ def disconnect(call: Call, ref: str, body: NetworkDisconnect) -> None:
     if not macs:
         raise Forbidden(f"container {docker_id(vm)} is not connected to network {network.name}")
     _change(call, vm, network, "disconnect", "remove_nics", macs=macs)
+    _unname(call, vm, stale_keys(vm, network.document))
 
 
 def _refuse(call: Call, network: SeenNetwork, vm: Vm) -> None:
@@ -83,6 +98,28 @@ def _refuse(call: Call, network: SeenNetwork, vm: Vm) -> None:
 
 def _macs(network: SeenNetwork, vm: Vm) -> list[str]:
     return [nic["mac"] for nic in vm.get("nics") or () if nic.get("network_uuid") in network.uuids]
+
+
+def _name(call: Call, vm: Vm, names: Mapping[str, str]) -> None:
+    """Have a container's node know its names on a network before it is there.
+
+    SDC: VMAPI POST /vms/:uuid/internal_metadata
+    """
+    if any(metadata(vm).get(key) != value for key, value in names.items()):
+        vmapi, owner_uuid = call.services.vmapi, call.owner.uuid
+        with speaking_docker(f"problem naming {container_name(vm)[1:]}"):
+            run_job(call, vm["uuid"], "update", lambda: vmapi.add_metadata(vm["uuid"], owner_uuid, names))
+
+
+def _unname(call: Call, vm: Vm, keys: Iterable[str]) -> None:
+    """Take names on a network back. What stays does nothing without a nic, and the next connect writes it anew.
+
+    SDC: VMAPI DELETE /vms/:uuid/internal_metadata/:key
+    """
+    vmapi, owner_uuid = call.services.vmapi, call.owner.uuid
+    for key in keys:
+        with suppress(SdcError, DockerError):
+            run_job(call, vm["uuid"], "update", partial(vmapi.delete_metadata, vm["uuid"], owner_uuid, key))
 
 
 def _change(call: Call, vm: Vm, network: SeenNetwork, word: str, action: str, **what: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.versions import ApiVersion
-from translators.options.host_config import HOST_CONFIG, LINUX, OPERATION, refusal, warning
+from translators.options.host_config import HOST_CONFIG, LINUX, NETWORK_NAMES, OPERATION, refusal, warning
 from translators.options.row import Case, Fate, Option, Place
 
 _MAC = "MacAddress is not supported: the data center chooses hardware addresses."
@@ -79,8 +79,9 @@ NETWORKING: tuple[Option, ...] = (
         Case(value={"a": {}, "b": {}}, fate=Fate.REFUSED, status=400, version=ApiVersion(1, 43),
              says="Container cannot be connected to network endpoints: a, b"),
     )),
-    _endpoint("Aliases", ["db"], Fate.WARNED, "Aliases and links on the network My-Fabric-Network have no effect."),
-    _endpoint("Links", ["a:b"], Fate.WARNED, "Aliases and links on the network My-Fabric-Network have no effect."),
+    _row(_END + "Aliases", ["db", "db.internal"], needs=NETWORK_NAMES, note="Refused on the default network, unless it is "
+         "asked for by its own name."),
+    _row(_END + "Links", ["other:cache"], needs=NETWORK_NAMES, note="Names for this container alone."),
     _endpoint("MacAddress", "02:42:ac:11:00:02", Fate.WARNED, _MAC, since=ApiVersion(1, 44)),
     _endpoint("DriverOpts", {"a": "b"}, Fate.WARNED, "DriverOpts on the network My-Fabric-Network have no effect.",
               since=ApiVersion(1, 32)),

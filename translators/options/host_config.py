@@ -8,6 +8,7 @@ from gateway.versions import ApiVersion
 from translators.options.row import Case, Fate, Option, Place, no_effect
 
 LINUX = "linux-options"
+NETWORK_NAMES = "network-names"
 OPERATION = "container.create"
 MIB = 1 << 20
 TRUST = "Only for accounts the operator trusts ([triton] trusted_accounts), on nodes that advertise `privileged`."
@@ -234,9 +235,11 @@ JOINED: tuple[Option, ...] = (
         refusal(["x"], 'bad format for add-host: "x"', 400),
     )),
     honoured("Links", proof="tests/unit/translators/containers/test_links.py",
-             note="On the default network: host names and variables.", cases=(
+             note="On the default network: host names and variables. On others names, where nodes advertise "
+                  "`network-names`.", cases=(
         refusal(["ghost:db"], "could not get container for ghost: No such container", 400),
-        refusal(["a:b"], "user-defined networking links is not implemented", NetworkMode="mine"),
+        Case(value=["a:b"], fate=Fate.REFUSED, status=501, unless=NETWORK_NAMES, beside={"NetworkMode": "external"},
+             says="user-defined networking links is not implemented"),
     )),
     mapped("Binds", note=f"Anonymous and named volumes. {FOLDERS}",
              proof="tests/unit/translators/containers/test_named_volumes.py::test_what_vmapi_is_asked_for", cases=(

@@ -9,6 +9,7 @@ _NETWORKS = f"{UNIT}/networks/test_networks.py"
 _ASKING = f"{UNIT}/networks/test_asking.py"
 _JOINING = f"{UNIT}/networks/test_joining.py"
 _LOST = (WARNED, "The answer's `Warnings` say so.")
+_NAMES = "On nodes that advertise `network-names`; else the answer's `Warnings` say so. `bridge` has none."
 _ONE_KIND = (REFUSED, "Give each network its own configuration.")
 NETWORKS: tuple[Option, ...] = (
     *query("network.list", _NETWORKS, filters=""),
@@ -34,11 +35,11 @@ NETWORKS: tuple[Option, ...] = (
           EndpointConfig=""),
     *body("network.connect", _JOINING, **{
         "EndpointConfig.IPAMConfig": "", "EndpointConfig.IPAMConfig.IPv4Address": "",
+        "EndpointConfig.Aliases": _NAMES, "EndpointConfig.Links": _NAMES,
     }),
     *body("network.connect", _JOINING, **{
         "EndpointConfig.IPAMConfig.IPv6Address": (REFUSED, "Networks have IPv4 addresses only."),
-        "EndpointConfig.IPAMConfig.LinkLocalIPs": _LOST, "EndpointConfig.Links": _LOST, "EndpointConfig.Aliases": _LOST,
-        "EndpointConfig.MacAddress": _LOST, "EndpointConfig.DriverOpts": _LOST, "EndpointConfig.GwPriority": _LOST,
+        "EndpointConfig.IPAMConfig.LinkLocalIPs": _LOST,         "EndpointConfig.MacAddress": _LOST, "EndpointConfig.DriverOpts": _LOST, "EndpointConfig.GwPriority": _LOST,
         "EndpointConfig.NetworkID": (PLAIN, "The path names the network."),
     }),
     *body("network.disconnect", _JOINING, Container="", Force=(PLAIN, "Leaving needs nobody's consent.")),

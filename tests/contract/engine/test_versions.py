@@ -67,7 +67,7 @@ NEW = {
     },
     "Config": {"1.25": "StopTimeout"},
     "Healthcheck": {"1.29": "StartPeriod", "1.44": "StartInterval"},
-    "endpoint": {"1.32": "DriverOpts", "1.45": "DNSNames", "1.48": "GwPriority"},
+    "endpoint": {"1.32": "DriverOpts", "1.44": "DNSNames", "1.48": "GwPriority"},
     "list HostConfig": {"1.46": "Annotations"},
 }
 """The version that brought a field. Fields that came into all versions at once are not here."""

@@ -90,7 +90,7 @@ class Center:
 
             def do_GET(self):
                 parts = self.path.split("/")
-                if parts[2] not in {**center.files, **center.images}:
+                if parts[1] != "images" or parts[2] not in {**center.files, **center.images}:
                     self._answer(b'{"code":"ResourceNotFound"}', 404)
                 elif parts[-1] == "file":
                     center.downloads.append(parts[2])

@@ -136,12 +136,6 @@ def test_hosts_file():
     assert text.splitlines()[-3:] == ["::1\tv6", "10.0.0.9 db", f"10.0.0.5\t{'c' * 12}.d.e {'c' * 12}"]
 
 
-def test_resolv_conf(tmp_path):
-    meta = {"docker:dnssearch": '["a","b"]', "docker:linux": '{"DnsOptions":["ndots:2"]}'}
-    found = rootfs.resolv_conf(zone(tmp_path, resolvers=["1.2.3.4"], internal_metadata=meta))
-    assert found == "nameserver 1.2.3.4\nsearch a b\noptions ndots:2\n"
-
-
 def test_a_zone_comes_back_from_disk(tmp_path):
     before = zone(tmp_path, alias="x")
     before.change_life(state="running", pid=7)

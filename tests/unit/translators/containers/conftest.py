@@ -96,6 +96,20 @@ class FakeVmapi:
             self.vms[uuid] = vm
         return self._job(action, uuid)
 
+    def add_metadata(self, uuid, owner_uuid, metadata):
+        self.acts.append(("add_metadata", dict(metadata)))
+        self.get_vm(uuid, owner_uuid)
+        if "update" not in self.failing:
+            self.vms[uuid]["internal_metadata"] |= metadata
+        return self._job("update", uuid)
+
+    def delete_metadata(self, uuid, owner_uuid, key):
+        self.acts.append(("delete_metadata", key))
+        if key not in self.get_vm(uuid, owner_uuid)["internal_metadata"]:
+            raise SdcError("vmapi", 404, "ResourceNotFound", "Metadata key not found")
+        del self.vms[uuid]["internal_metadata"][key]
+        return self._job("update", uuid)
+
     def delete_vm(self, uuid, owner_uuid):
         self.get_vm(uuid, owner_uuid)
         self.vms[uuid]["state"] = "destroyed"

@@ -151,9 +151,8 @@ def test_older_versions_see_less(three, version, lacks, has):
     assert not set(lacks) & shown["HostConfig"].keys()
     assert set(has) <= shown["HostConfig"].keys()
     endpoint = shown["NetworkSettings"]["Networks"]["external"]
-    assert ("DNSNames" in endpoint) is (version >= (1, 45))
+    assert ("DNSNames" in endpoint) is (version >= (1, 44))
     assert ("GwPriority" in endpoint) is (version >= (1, 48))
-    assert (endpoint["Aliases"] == [shown["Id"][:12]]) is (version < (1, 45))
 
 
 def test_a_container_of_sdc_docker_is_shown_too(world):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from gateway.errors import Forbidden, InvalidParameter, NotFound, NotImplementedHere
+from gateway.errors import DockerError, Forbidden, InvalidParameter, NotFound, NotImplementedHere
 from tests.unit.translators.containers.conftest import ALICE, BOB, FABRIC, LINUX
 from tests.unit.translators.containers.test_create import create as create_container
+from tests.unit.translators.networks.fabrics import MEMBER
 from tests.unit.translators.networks.test_networks import create
 from translators.containers.model import EndpointIPAMConfig, EndpointSettings
 from translators.networks import joining
@@ -88,8 +91,8 @@ def test_the_first_network_is_primary_and_an_address_is_asked_for(web):
 
 
 @pytest.mark.parametrize(("endpoint", "lost"), [
-    ({"Aliases": ["db"]}, "Aliases and links on the network net have no effect."),
-    ({"Links": ["a:b"]}, "Aliases and links on the network net have no effect."),
+    ({"Aliases": ["db"]}, "Aliases on the network net have no effect: "),
+    ({"Links": ["a:b"]}, "Links on the network net have no effect: "),
     ({"DriverOpts": {"a": "b"}}, "DriverOpts on the network net have no effect."),
     ({"MacAddress": "02:42:ac:11:00:02"}, "the data center chooses hardware addresses"),
     ({"GwPriority": 1}, "GwPriority on the network net has no effect"),
@@ -120,3 +123,84 @@ def test_refusals(web, change, arguments, kind, says):
         change(web, **arguments)
     assert web.vmapi.acts == []
     assert [nic["network_uuid"] for nic in web.vm("web")["nics"]] == [FABRIC]
+
+
+KEY = "docker:endpoint:"
+
+
+@pytest.fixture
+def named(world):
+    """As ``web``, on a node that resolves names on networks."""
+    world.capabilities = LINUX | {"nic-hotplug", "network-names"}
+    create(world)
+    create_container(world, name="web")
+    return world
+
+
+def plugged(world, *networks):
+    """Give the container a nic on each of these, and on no other."""
+    nics = [{"mac": f"90:b8:d0:00:00:{n:02x}", "network_uuid": uuid} for n, uuid in enumerate(networks)]
+    world.vmapi.vms[world.vm("web")["uuid"]]["nics"] = nics
+
+
+def names(world, container="web"):
+    """What a container's metadata says it is called, by network."""
+    found = world.vm(container)["internal_metadata"]
+    return {key.removeprefix(KEY): json.loads(value) for key, value in found.items() if key.startswith(KEY)}
+
+
+def test_names_are_known_before_the_nic_is_there_and_taken_back_after_it_has_gone(named):
+    start(named)
+    assert connect(named, Aliases=["db", "db"], Links=["other:cache", "peer"]) == []
+    told = {"network": "net", "aliases": ["db"], "links": ["other:cache", "peer:peer"]}
+    assert names(named) == {net_uuid(named): told}
+    plugged(named, net_uuid(named))
+    disconnect(named, ref="net")
+    assert [act[0] for act in named.vmapi.acts] == ["add_metadata", "add_nics", "remove_nics", "delete_metadata"]
+    assert names(named) == {}
+
+
+def test_a_container_without_aliases_has_names_too(named):
+    connect(named)
+    assert names(named) == {net_uuid(named): {"network": "net"}}
+
+
+def test_a_connect_that_fails_leaves_no_names(named):
+    named.vmapi.failing["add_nics"] = {"message": "no address is left"}
+    with pytest.raises(DockerError, match="problem with connect of web and network net"):
+        connect(named, Aliases=["db"])
+    assert names(named) == {}
+
+
+def test_names_that_cannot_be_written_keep_a_container_off_the_network(named):
+    named.vmapi.failing["update"] = {"message": "the node is away"}
+    with pytest.raises(DockerError, match="problem naming web"):
+        connect(named, Aliases=["db"])
+    assert [act[0] for act in named.vmapi.acts] == ["add_metadata"]
+
+
+def test_a_pool_has_names_on_each_of_its_networks(named):
+    connect(named, ref="pool")
+    assert names(named) == {MEMBER: {"network": "pool"}}
+
+
+def test_the_default_network_has_no_names_unless_it_is_called_by_its_own(named):
+    plugged(named)
+    with pytest.raises(InvalidParameter, match="supported only for containers in user defined networks"):
+        connect(named, ref="bridge", Aliases=["db"])
+    (warning,) = connect(named, ref="bridge", Links=["a:b"])
+    assert "Links on the network bridge have no effect" in warning
+    assert names(named) == {}
+    assert connect(named, ref="My-Fabric-Network", Aliases=["db"]) == []
+    assert names(named) == {FABRIC: {"network": "My-Fabric-Network", "aliases": ["db"]}}
+
+
+def test_links_that_are_none_are_refused(named):
+    with pytest.raises(InvalidParameter, match="bad format for links: :x"):
+        connect(named, Links=[":x"])
+    assert named.vmapi.acts == []
+
+
+def test_without_the_capability_nothing_is_written(web):
+    connect(web)
+    assert names(web) == {}

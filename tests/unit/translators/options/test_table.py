@@ -135,6 +135,6 @@ def check_proof(row):
 
 def test_node_keys_are_those_the_embedded_node_reads():
     """Whatever is written into ``docker:linux`` is read by somebody there."""
-    text = "".join(path.read_text() for path in (ROOT / "datacenter/node").glob("*.py"))
+    text = "".join(path.read_text() for path in (ROOT / "datacenter/node").rglob("*.py"))
     for row in OPTIONS:
         assert not row.key or f'"{row.key}"' in text, row.key
