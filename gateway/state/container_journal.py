@@ -108,6 +108,14 @@ class ContainerJournal:
             )
         return token
 
+    def announced(self, vm_uuid: str) -> dict[str, list[Announcement]]:
+        """Return what is still announced about a VM, in order, by token."""
+        query = "SELECT token, announcement FROM announcements WHERE vm_uuid = ? ORDER BY place"
+        found: dict[str, list[Announcement]] = {}
+        for row in self._db.query(query, (vm_uuid,)):
+            found.setdefault(row["token"], []).append(msgspec.json.decode(row["announcement"], type=Announcement))
+        return found
+
     def announced_of(self, token: str) -> str | None:
         """Return the VM about which something is still announced with a token."""
         rows = self._db.query("SELECT vm_uuid FROM announcements WHERE token = ? LIMIT 1", (token,))

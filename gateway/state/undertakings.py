@@ -58,6 +58,20 @@ class Undertakings:
             self.end(kind, subject)
             self._put(kind, subject, owner_uuid, "", unwanted=unwanted)
 
+    def take_over(self, kind: str, subject: str) -> bool:
+        """Have this worker bring to an end what a dead one was at, or a live one has left. False: it is not left.
+
+        Within a transaction, so that one worker alone takes it.
+        """
+        rows = self._db.query("SELECT worker FROM undertakings WHERE kind = ? AND subject = ?", (kind, subject))
+        if not rows or any(row["worker"] and self._presence.is_alive(row["worker"]) for row in rows):
+            return False
+        self._db.execute(
+            "UPDATE OR REPLACE undertakings SET worker = ?, changed = ? WHERE kind = ? AND subject = ?",
+            (self._presence.token(), time.time(), kind, subject),
+        )
+        return True
+
     @contextmanager
     def under_way(self, kind: str, subject: str, owner_uuid: str) -> Iterator[None]:
         """Begin and end something with the block; leave it when the block fails."""

@@ -94,6 +94,35 @@ def test_nor_does_one_while_the_node_is_at_work(faulty, operation, victim):
     wait_for(lambda: faulty.running.pid(victim) != pid)
 
 
+def test_a_stop_that_is_asked_for_again_is_told_once(faulty):
+    operation = next(one for one in OPERATIONS if one.name == "stop")
+    points = [point for point in trace(faulty, operation) if point.label == "gateway"]
+    points = points if EVERY else points[random.randrange(STRIDE) :: STRIDE]  # noqa: S311 - chance
+    told = {str(point): signals_of_a_repeated_stop(faulty, point) for point in points}
+    assert {point: signals for point, signals in told.items() if signals != ["15"]} == {}
+
+
+def signals_of_a_repeated_stop(faulty: Faulty, point: Point) -> list[str]:
+    """Stop a container, again at once when the gateway is killed over it; the signals that were told."""
+    name = next(names)
+    faulty.docker.ok("run", "-d", "--name", name, "busybox", "sh", "-c", "trap 'exit 0' TERM; echo set; sleep 600 & wait")
+    wait_for(lambda: faulty.docker.ok("logs", name) == "set")
+    faulty.points.kill_at(point)
+    wait_for(lambda: faulty.docker("stop", "-t", "5", name).returncode == 0)
+    faulty.points.disarm(point)
+    faulty.back()
+    wait_for(lambda: "die" in told_of(faulty, name, "{{.Action}}"))
+    signals = told_of(faulty, name, "{{.Actor.Attributes.signal}}", "--filter", "event=kill")
+    faulty.docker.ok("rm", "-f", name)
+    assert faulty.settle() == set()
+    return signals
+
+
+def told_of(faulty: Faulty, name: str, template: str, *filters: str) -> list[str]:
+    asked = ("events", "--since", "10m", "--until", "0s", "--filter", f"container={name}", *filters)
+    return faulty.docker.ok(*asked, "--format", template).split()
+
+
 @pytest.mark.parametrize("place", ["mount zones/*/rootfs >|", "netlink link >|", "start conmon  >|"])
 def test_nor_does_a_defect_of_the_node_s(faulty, place):
     """The container can be started again."""

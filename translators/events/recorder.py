@@ -122,10 +122,13 @@ class Ending:
     call: Call
     vm: Vm
     token: str
+    begun: bool = False
+    """The first announcement was told already, by a call whose worker died over it."""
 
     def sent(self) -> None:
         """Tell the first announcement: the data center has accepted to do it."""
-        self._tell(most=1)
+        if not self.begun:
+            self._tell(most=1)
 
     def done(self) -> None:
         """Tell what the container's end has not told yet; what was to happen by force did not."""
@@ -163,6 +166,9 @@ def ending(call: Call, vm: Vm, *announced: Announced) -> Iterator[Ending]:
 
     They are told before the container's end at the latest, whichever worker sees it, and at the end of the block;
     not at all when the block fails before, save by running out of time: then the data center is still at it.
+
+    A call that asks once more for what another did not see the end of, because its worker died or its time ran out,
+    takes up what that one has announced: a client that repeats itself is told of one stop.
     """
     told = Ending(call, vm, "")
     if announced:
@@ -173,8 +179,9 @@ def ending(call: Call, vm: Vm, *announced: Announced) -> Iterator[Ending]:
             for action, attributes, after in announced
         ]
         with call.state.events.writing():
-            told.token = call.state.journal.announce(vm["uuid"], announcements)
-            call.state.undertakings.begin(ENDING, told.token, vm["owner_uuid"])
+            if not _take_up(told, announcements):
+                told.token = call.state.journal.announce(vm["uuid"], announcements)
+                call.state.undertakings.begin(ENDING, told.token, vm["owner_uuid"])
     try:
         yield told
     except DeadlineExceeded:
@@ -184,6 +191,22 @@ def ending(call: Call, vm: Vm, *announced: Announced) -> Iterator[Ending]:
         told.withdraw()
         raise
     told.done()
+
+
+def _take_up(told: Ending, announcements: list[Announcement]) -> bool:
+    """Make the announcements of a call that was broken off one's own, when it was to bring about the same."""
+    state, wanted = told.call.state, [_gist(one) for one in announcements]
+    for token, left in state.journal.announced(told.vm["uuid"]).items():
+        gist = [_gist(one) for one in left]
+        if gist in (wanted, wanted[1:]) and state.undertakings.take_over(ENDING, token):
+            told.token, told.begun = token, gist != wanted
+            return True
+    return False
+
+
+def _gist(announcement: Announcement) -> tuple[str, str | None, bool]:
+    what, forced = announcement.what, announcement.if_killed_after is not None
+    return what.action, what.attributes.get("signal"), forced
 
 
 def _tell_turns(call: Call, vm: Vm, read: Callable[[Chapter | None], Reading]) -> None:

@@ -100,3 +100,16 @@ def test_only_the_living_have_files(here, elsewhere, tmp_path):
     elsewhere.presence.close()
     here.presence.bury()
     assert [path.name for path in (tmp_path / "workers").iterdir()] == [mine]
+
+
+def test_only_what_was_left_is_taken_over(here, elsewhere):
+    here.undertakings.begin(CREATE, "vm", "alice")
+    assert not elsewhere.undertakings.take_over(CREATE, "vm")
+    here.presence.close()
+    assert elsewhere.undertakings.take_over(CREATE, "vm")
+    elsewhere.undertakings.leave(CREATE, "vm", "alice")
+    assert elsewhere.undertakings.take_over(CREATE, "vm")
+    assert not elsewhere.undertakings.take_over(CREATE, "vm")
+    elsewhere.undertakings.end(CREATE, "vm")
+    assert left(elsewhere) == []
+    assert not elsewhere.undertakings.take_over(CREATE, "vm")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import pytest
@@ -138,6 +139,69 @@ def test_what_takes_too_long_for_the_call_is_told_when_it_happens(world):
     assert told(world) == ["create", "start", "kill 15"]
     observe(call, {**vm, "state": "stopped", "boot_timestamp": BOOT, "exit_timestamp": EXIT, "exit_status": 0})
     assert told(world) == ["create", "start", "kill 15", "stop", "die 0"]
+
+
+STOP = (("kill", {"signal": "15"}, None), ("kill", {"signal": "9"}, 5.0), ("stop", {}, None))
+
+
+class Died(BaseException):
+    """The worker, over a call."""
+
+
+@pytest.fixture
+def break_off(world, tmp_path, monkeypatch):
+    """Break a stop off as its worker's death does: nobody takes back what it has announced."""
+
+    def do(vm, *, sent):
+        worker = State(tmp_path)
+        call = dataclasses.replace(world.call(), state=worker)
+        with monkeypatch.context() as patch, pytest.raises(Died):
+            patch.setattr(recorder.Ending, "withdraw", lambda _: None)
+            with ending(call, vm, *STOP) as told_so_far:
+                if sent:
+                    told_so_far.sent()
+                raise Died
+        worker.presence.close()
+
+    return do
+
+
+@pytest.mark.parametrize("sent", [False, True])
+@pytest.mark.parametrize("code", [0, 137])
+def test_a_stop_that_is_asked_for_again_is_told_once(world, break_off, sent, code):
+    create(world, "web")
+    call, vm = world.call(), world.vm("web")
+    observe(call, {**vm, "state": "running", "boot_timestamp": BOOT})
+    break_off(vm, sent=sent)
+    ended = {**vm, "state": "stopped", "boot_timestamp": BOOT, "exit_timestamp": EXIT, "exit_status": code}
+    with ending(call, vm, *STOP) as again:
+        again.sent()
+        observe(call, ended)
+    assert told(world) == ["create", "start", "kill 15", "stop", f"die {code}"]
+    assert world.state.undertakings.left() == []
+
+
+def test_another_stop_while_one_is_under_way_is_told_too(world, tmp_path):
+    """As dockerd does, which sends the signal twice."""
+    create(world, "web")
+    vm = {**world.vm("web"), "state": "running", "boot_timestamp": BOOT}
+    call, other = world.call(), dataclasses.replace(world.call(), state=State(tmp_path))
+    observe(call, vm)
+    with ending(call, vm, *STOP) as one, ending(other, vm, *STOP) as another:
+        one.sent()
+        another.sent()
+    assert told(world).count("kill 15") == 2
+
+
+def test_what_was_broken_off_is_not_taken_for_something_else(world, break_off):
+    create(world, "web")
+    call, vm = world.call(), {**world.vm("web"), "state": "running", "boot_timestamp": BOOT}
+    observe(call, vm)
+    break_off(vm, sent=False)
+    with ending(call, vm, ("kill", {"signal": "9"}, None)) as kill:
+        kill.sent()
+    assert told(world)[-1] == "kill 9"
+    assert len(world.state.undertakings.left()) == 1
 
 
 def test_many_workers_tell_one_end(world, tmp_path):
