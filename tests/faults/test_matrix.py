@@ -105,7 +105,9 @@ def test_a_stop_that_is_asked_for_again_is_told_once(faulty):
 def signals_of_a_repeated_stop(faulty: Faulty, point: Point) -> list[str]:
     """Stop a container, again at once when the gateway is killed over it; the signals that were told."""
     name = next(names)
-    faulty.docker.ok("run", "-d", "--name", name, "busybox", "sh", "-c", "trap 'exit 0' TERM; echo set; sleep 600 & wait")
+    faulty.docker.ok(
+        "run", "-d", "--name", name, "busybox", "sh", "-c", "trap 'exit 0' TERM; echo set; sleep 600 & wait"
+    )
     wait_for(lambda: faulty.docker.ok("logs", name) == "set")
     faulty.points.kill_at(point)
     wait_for(lambda: faulty.docker("stop", "-t", "5", name).returncode == 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 from datacenter.clock import iso
@@ -198,7 +200,8 @@ def news(vm: Vm, update: Vm) -> Vm:
     """The VM after an update from its node; the same object when the update changes nothing.
 
     ``internal_metadata`` is merged key by key, the rest replaced. News of an earlier life, older than the last
-    start or end on record, must not undo a later one: agents repeat their news until somebody listens.
+    start or end on record, must not undo a later one, and neither must a verdict on health undo that of a later probe:
+    agents repeat their news until somebody listens, and may be asked meanwhile.
     """
     changes = {key: value for key, value in update.items() if key in NODE_FIELDS or key in SETTABLE}
     if _is_stale(vm, update):
@@ -206,6 +209,9 @@ def news(vm: Vm, update: Vm) -> Vm:
         if "internal_metadata" in changes:
             told = changes["internal_metadata"]
             changes["internal_metadata"] = {key: told[key] for key in told.keys() - LIFE_METADATA}
+    elif _is_old_health(vm, update):
+        told = changes["internal_metadata"]
+        changes["internal_metadata"] = {key: told[key] for key in told if key != "docker:health"}
     if vm["state"] in {"destroyed", "failed"}:
         changes = {key: value for key, value in changes.items() if key not in {"state", "zone_state"}}
     if "internal_metadata" in changes:
@@ -243,6 +249,22 @@ def _is_stale(vm: Vm, update: Vm) -> bool:
     """Whether an update tells of a start or an end before the last one that is on record."""
     told = _last_event(update)
     return told is not None and told < (_last_event(vm) or "")
+
+
+def _is_old_health(vm: Vm, update: Vm) -> bool:
+    """Whether an update of the present life tells of a probe before the last one that is on record."""
+    told = (update.get("internal_metadata") or {}).get("docker:health")
+    known = vm["internal_metadata"].get("docker:health")
+    if not told or not known or told == known or _last_event(update) != _last_event(vm):
+        return False
+    return _last_probe(told) < _last_probe(known)
+
+
+def _last_probe(health: str) -> datetime:
+    try:
+        return max(datetime.fromisoformat(probe["End"]) for probe in json.loads(health)["Log"])
+    except (KeyError, TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)  # none yet
 
 
 def _last_event(vm: Vm) -> str | None:

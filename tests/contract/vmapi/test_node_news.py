@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from datacenter.clock import iso
 
 
@@ -41,6 +43,38 @@ def test_late_news_of_the_start_do_not_revive_an_ended_container(world):
     put(world, vm, state="stopped", exit_status=1, exit_timestamp="2999-01-01T00:00:00.000Z")
     put(world, vm, state="running", zone_state="running", boot_timestamp=began)
     assert world.vmapi.vm(vm["uuid"])["state"] == "stopped"
+
+
+def health(status, *probes):
+    log = [{"Start": at, "End": at, "ExitCode": 1, "Output": ""} for at in probes]
+    return {"docker:health": json.dumps({"Status": status, "FailingStreak": len(log), "Log": log})}
+
+
+EARLIER, LATER = "2999-01-01T00:00:01Z", "2999-01-01T00:00:01.500000Z"
+
+
+def test_a_verdict_on_health_is_not_undone_by_that_of_an_earlier_probe(world):
+    vm = world.create()
+    alive = {"state": "running", "boot_timestamp": "2999-01-01T00:00:00.000Z"}
+    verdict = health("unhealthy", EARLIER, LATER)
+    put(world, vm, **alive, internal_metadata=verdict)
+    for late in (health("starting"), health("starting", EARLIER)):
+        after = put(world, vm, **alive, internal_metadata={**late, "docker:paused": True})
+        assert after["internal_metadata"] == {**vm["internal_metadata"], **verdict, "docker:paused": True}
+
+
+def test_a_new_life_begins_with_a_health_of_its_own(world):
+    vm = world.create()
+    put(
+        world,
+        vm,
+        state="running",
+        boot_timestamp="2999-01-01T00:00:00.000Z",
+        internal_metadata=health("unhealthy", LATER),
+    )
+    anew = health("starting", EARLIER)
+    after = put(world, vm, state="running", boot_timestamp="2999-01-01T00:00:02.000Z", internal_metadata=anew)
+    assert after["internal_metadata"]["docker:health"] == anew["docker:health"]
 
 
 def test_a_new_start_forgets_the_last_end(world):
