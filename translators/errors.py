@@ -25,8 +25,13 @@ from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 _NO_ROOM = {"NoAllocatableServersError", "VolumeServerNoResourcesError", "VolumesNotReachable", "VolumeInUse"}
 _WRONG_INPUT = {"ValidationFailed", "ValidationError", "InvalidNetworks"}
 _NO_ADDRESS = {"SubnetFull", "PoolFull"}
-_BINDS: dict[str, type[DockerError]] = {"InvalidBind": InvalidParameter, "BindForbidden": Forbidden}
-"""What nodes that advertise ``host-binds`` say of a path of theirs, word for word for the client."""
+_MOUNTS: dict[str, type[DockerError]] = {
+    "InvalidBind": InvalidParameter,
+    "BindForbidden": Forbidden,
+    "VolumePathNotFound": NotFound,
+    "VolumePathEscapes": InvalidParameter,
+}
+"""What nodes say of a path that a container is to have, word for word for the client."""
 _WRONG_STATE = {"UnallocatedVM", "VmNotRunning", "VmNotStopped", "Conflict"}
 
 
@@ -45,8 +50,8 @@ def explain(error: SdcError, doing: str) -> DockerError:
         return DeadlineExceeded(f"{doing}: the data center did not answer in time")
     if isinstance(error, SdcUnavailable):
         return Unavailable(f"{doing}: the data center is not available, try again later")
-    if error.code in _BINDS:
-        return _BINDS[error.code](error.message)
+    if error.code in _MOUNTS:
+        return _MOUNTS[error.code](error.message)
     if error.code in _WRONG_INPUT:
         return InvalidParameter(f"{doing}: {validation_details(error)}")
     if error.code in _NO_ROOM:

@@ -96,7 +96,7 @@ def clean_up(node: Node) -> None:
         node.discard(zone.folder)
         del node.zones[zone.uuid]
     node.exports.discard_own(node)
-    node.binds.sweep()
+    node.outside.sweep()
     _remove_strangers(node)
     node.network.remove_unused()
     cgroups.kill_all(node.home.cgroup)  # containers whose records somebody deleted

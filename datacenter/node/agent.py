@@ -14,7 +14,6 @@ import gevent
 from gevent.lock import RLock
 
 from datacenter.node import adoption, copy, machines, snapshots, spawn, stats, stdio
-from datacenter.node.binds import Binds
 from datacenter.node.build import task as build
 from datacenter.node.exits import Exits
 from datacenter.node.exports import Exports
@@ -25,6 +24,7 @@ from datacenter.node.lifecycle import Lifecycle, node_fields
 from datacenter.node.names.service import Names
 from datacenter.node.network import Network
 from datacenter.node.news import News
+from datacenter.node.outside import Outside
 from datacenter.node.runtime import find_runtime
 from datacenter.node.sysinfo import sysinfo
 from datacenter.node.tasks import Params, Result, Task, TaskError
@@ -52,7 +52,7 @@ class Node:
         self.host = find_host(home)
         self.images = Layers(home)
         self.exports = Exports(home)
-        self.binds = Binds(home)
+        self.outside = Outside(home, self.exports)
         self.names = Names(home, self.zones)
         self.network = Network(home, self.names)
         self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home, self.host))
@@ -61,8 +61,7 @@ class Node:
             self.runtime,
             host=self.host,
             images=self.images,
-            exports=self.exports,
-            binds=self.binds,
+            outside=self.outside,
             net=self.network,
             zones=self.zones,
             report=self._report,
@@ -74,7 +73,7 @@ class Node:
     def start(self) -> None:
         """Take up the zones that are there, then begin to tell and to listen."""
         self.network.prepare()
-        self.binds.sweep()
+        self.outside.sweep()
         adoption.load_zones(self)
         self._exits.look()
         adoption.adopt(self)

@@ -17,6 +17,15 @@ _TRIES = 32
 _MODE = 0o755
 
 
+_KERNEL = (5, 12)
+"""The first that resolves paths beneath a folder and makes a mount read-only with all that is mounted below it."""
+
+
+def kernel_can() -> bool:
+    """Whether this machine's kernel has what is needed here and for mounting what was found."""
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2]) >= _KERNEL
+
+
 def covers(folder: str, path: str) -> bool:
     """Whether a clean path is a folder's, or below it, as far as its text says."""
     return path == folder or path.startswith(f"{folder}/")

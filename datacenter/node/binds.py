@@ -1,32 +1,27 @@
 """Folders and files of the host in containers, where the operator allows it. Nothing else of the host is ever bound.
 
-What may be bound is below the operator's prefixes; it is found anew at every start, held by a descriptor, and mounted
-at a place of the node's own for as long as the runtime needs to take it from there. So no link that a container plants
-leads anywhere, whenever it is planted.
+What may be bound is below the operator's prefixes; it is found anew at every start, and held by a descriptor until it
+is mounted. So no link that a container plants leads anywhere, whenever it is planted.
 """
 
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
-from datacenter.node import mountinfo, syscalls
+from datacenter.node import mountinfo
 from datacenter.node.beneath import covers, find, opened
 from datacenter.node.home import Home
+from datacenter.node.staging import Staging
 from datacenter.node.tasks import TaskError
 
 Json = dict[str, Any]
 
 _SPECIAL = ("/dev", "/proc", "/run", "/sys")
 """Where the kernel and the machine's own services have their doors."""
-_KERNEL = (5, 12)
-"""The first that resolves paths beneath a folder and makes a mount read-only with all that is mounted below it."""
 
 
 class Binds:
@@ -37,11 +32,10 @@ class Binds:
     are the node's own prefixes. A prefix that is named exactly is bound even when it is a socket, say.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, staging: Staging) -> None:
         self._allowed = frozenset(home.settings.host_binds)
         self._own = str(home.settings.state.resolve())
-        self._places = home.binds
-        self._numbers = itertools.count()
+        self._staging = staging
 
     def check(self, linux: Json) -> None:
         """Look whether a new container can have its binds. Makes nothing. Raises TaskError."""
@@ -52,42 +46,23 @@ class Binds:
                 if error.rest_code != MISSING or not item.get("Create"):
                     raise
 
-    @contextmanager
-    def staged(self, linux: Json) -> Iterator[list[Json]]:
-        """Mount what a container has of the host, and give it as OCI mounts that are good for the block.
+    def mounts(self, linux: Json, stack: ExitStack) -> list[Json]:
+        """Mount what a container has of the host, and give it as OCI mounts that are good until ``stack`` is left.
 
         Raises TaskError InvalidBind when something is not there, BindForbidden when it must not be bound.
         """
-        with ExitStack() as stack:
-            yield [self._stage(item, stack) for item in of(linux)]
+        return [self._mount(item, stack) for item in of(linux)]
 
-    def sweep(self) -> None:
-        """Unmount what an agent left that died meanwhile. Nothing below a mount is ever deleted."""
-        for place in self._places.iterdir():
-            _drop(place)
-
-    def _stage(self, item: Json, stack: ExitStack) -> Json:
+    def _mount(self, item: Json, stack: ExitStack) -> Json:
         fd = self._find(item, make=bool(item.get("Create")))
         try:
-            place = self._places / str(next(self._numbers))
-            if deep := stat.S_ISDIR(os.fstat(fd).st_mode):
-                place.mkdir()
-            else:
-                place.touch(exist_ok=False)
-            stack.callback(_drop, place)
-            flags = syscalls.MS_BIND | (syscalls.MS_REC if item.get("Recursive", True) else 0)
-            try:
-                syscalls.mount(f"/proc/self/fd/{fd}", place, flags=flags)
-            except FileNotFoundError as error:  # it was deleted since it was found
-                raise _failure(error, item, make=False) from error
+            place = self._staging.stage(fd, stack, recursive=item.get("Recursive", True))
+        except FileNotFoundError as error:
+            raise _failure(error, item, make=False) from error
         finally:
             os.close(fd)
-        return {
-            "destination": item["Target"],
-            "type": "bind",
-            "source": str(place),
-            "options": _options(item, deep=deep),
-        }
+        options = _options(item, deep=place.is_dir())
+        return {"destination": item["Target"], "type": "bind", "source": str(place), "options": options}
 
     def _find(self, item: Json, *, make: bool) -> int:
         """Open one source, whoever moves what meanwhile. Raises TaskError."""
@@ -139,11 +114,6 @@ def of(linux: Json) -> list[Json]:
     return list(linux.get("HostBinds") or ())
 
 
-def kernel_can() -> bool:
-    """Whether this machine's kernel has what binds need."""
-    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2]) >= _KERNEL
-
-
 def _options(item: Json, *, deep: bool) -> list[str]:
     """How the runtime is to mount it. crun 1.8 takes ``rro`` for folders alone."""
     bind = "rbind" if item.get("Recursive", True) else "bind"
@@ -163,11 +133,3 @@ def _failure(error: OSError, item: Json, *, make: bool) -> TaskError:
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return TaskError(MISSING, f'invalid mount config for type "bind": bind source path does not exist: {source}')
     return TaskError(MISSING, f"error while creating mount source path '{source}': {error.strerror}")
-
-
-def _drop(place: Path) -> None:
-    """Take a mount and its place away; rmdir and unlink refuse what is still mounted."""
-    with suppress(OSError):
-        syscalls.unmount(place)
-    with suppress(OSError):
-        place.rmdir() if place.is_dir() else place.unlink()

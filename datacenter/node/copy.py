@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -42,13 +42,13 @@ def docker_copy(node: Node, params: Params) -> Result:
     mode, path, bare = params.get("mode"), params.get("path"), bool(params.get("bare"))
     if mode not in MODES or not isinstance(path, str) or not path or "\0" in path:
         raise TaskError("InvalidParameters", "docker_copy needs a path and a mode: read, write or stat")
-    with _root_of(node, zone) as release, node.binds.staged({} if bare else zone.linux) as bound:
+    with _root_of(node, zone) as release, nullcontext(()) if bare else node.outside.mounted(zone) as shared:
         job = {
             "mode": mode,
             "path": path,
             "bare": bare,
             "root": str(zone.rootfs),
-            "mounts": [] if bare else _mounts(node, zone, bound),
+            "mounts": [] if bare else _mounts(node, zone, shared),
             "readonly": bool(zone.linux.get("ReadonlyRootfs")),
             "keep_kinds": bool(params.get("no_overwrite_dir_non_dir")),
             "owner": _owner(zone) if params.get("copy_uid_gid") else None,
@@ -124,9 +124,9 @@ def _root_of(node: Node, zone: Zone) -> Iterator[_Release]:
             node.lifecycle.release_root(zone)
 
 
-def _mounts(node: Node, zone: Zone, bound: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _mounts(node: Node, zone: Zone, shared: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     """Volumes and the files in /etc, parents first; tmpfs is the running container's alone, as with Docker."""
-    volumes = [*mounts.volume_mounts(zone.record, node.home.zones), *node.exports.mounts(zone.record), *bound]
+    volumes = [*mounts.volume_mounts(zone.record, node.home.zones), *shared]
     found = mounts.in_order([*mounts.file_mounts(zone.bundle), *volumes])
     return [
         {"source": mount["source"], "target": mount["destination"], "readonly": "ro" in mount["options"]}

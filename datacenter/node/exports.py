@@ -118,10 +118,6 @@ class Exports:
 
     # what containers mount
 
-    def mounts(self, vm: Record) -> list[Record]:
-        """A container's volumes as OCI mounts. Raises TaskError InitFailed when one is not there for it."""
-        return [_mount(item, self.source(vm, item)) for item in asked(vm)]
-
     def source(self, vm: Record, item: Record) -> Path:
         """The folder of one of a container's volumes. Raises TaskError InitFailed."""
         address, _, export = str(item.get("nfsvolume", "")).partition(":")
@@ -178,12 +174,6 @@ def asked(vm: Record) -> list[Record]:
 
 def is_readonly(item: Record) -> bool:
     return item.get("mode") == "ro" or item.get("readonly") is True
-
-
-def _mount(item: Record, source: Path) -> Record:
-    mode = "ro" if is_readonly(item) else "rw"
-    options = ["rbind", "rprivate", mode]
-    return {"destination": item["mountpoint"], "type": "bind", "source": str(source), "options": options}
 
 
 def _reaches(vm: Record, storage: Record, address: str) -> bool:

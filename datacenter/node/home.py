@@ -68,9 +68,9 @@ class Home:
         return self.root / "trash"
 
     @property
-    def binds(self) -> Path:
-        """Where what containers have of the host is mounted, while the runtime takes it from there."""
-        return self.root / "binds"
+    def staging(self) -> Path:
+        """Where what is found elsewhere is mounted, while the runtime takes it from there."""
+        return self.root / "staging"
 
     @property
     def pin(self) -> Path:
@@ -86,7 +86,7 @@ class Home:
         return kept.read_text().strip()
 
     def make_folders(self) -> None:
-        ours = (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash, self.binds)
+        ours = (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash, self.staging)
         for folder in (*ours, self.volumes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from datacenter.node import capabilities, cgroups, spawn
-from datacenter.node.binds import kernel_can
+from datacenter.node.beneath import kernel_can
 from datacenter.node.home import Home
 from datacenter.node.spec import Host
 
@@ -27,7 +27,7 @@ def find_host(home: Home) -> Host:
         init_program=init,
         seccomp=Path("/proc/sys/kernel/seccomp").exists(),
         cgroup=home.cgroup,
-        features=cgroups.features(),
+        features=cgroups.features() | ({"volume-subpath"} if kernel_can() else set()),
         capabilities=capabilities.own(),
         privileged=home.settings.privileged,
         binds=bool(home.settings.host_binds) and kernel_can(),

@@ -16,12 +16,11 @@ from gevent.socket import wait_read
 
 from datacenter.clock import iso
 from datacenter.node import cgroups, complaints, conmon, health, layers, network, programs, rootfs, spawn, spec, users
-from datacenter.node.binds import Binds
 from datacenter.node.exits import UNKNOWN_EXIT
-from datacenter.node.exports import Exports
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
 from datacenter.node.logfiles import keep_earlier
+from datacenter.node.outside import Outside
 from datacenter.node.restarts import Restarts, plan
 from datacenter.node.runtime import Runtime
 from datacenter.node.shipping import Shipper
@@ -49,8 +48,7 @@ class Lifecycle:
         *,
         host: spec.Host,
         images: layers.Layers,
-        exports: Exports,
-        binds: Binds,
+        outside: Outside,
         net: network.Network,
         zones: Mapping[str, Zone],
         report: Callable[[Zone, dict[str, Any]], None],
@@ -60,8 +58,7 @@ class Lifecycle:
         self._runtime = runtime
         self._host = host
         self._images = images
-        self._exports = exports
-        self._binds = binds
+        self._outside = outside
         self._net = net
         self._report = report
         self._look = look
@@ -130,8 +127,8 @@ class Lifecycle:
     def _start(self, zone: Zone) -> None:
         place = self._prepare(zone)
         self._shipper.begin(zone)
-        with self._binds.staged(zone.linux) as bound:
-            config = self._create(zone, replace(place, shared=(*place.shared, *bound)))
+        with self._outside.mounted(zone) as shared:
+            config = self._create(zone, replace(place, shared=shared))
         self._filters.learn(zone.uuid, config)
         for hook in list(zone.before_start):
             hook(zone)
@@ -165,8 +162,7 @@ class Lifecycle:
         self._mount(zone)
         rootfs.write_etc(zone)
         rootfs.make_workdir(zone)
-        shared = tuple(self._exports.mounts(zone.record))
-        return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone), shared)
+        return spec.Place(zone.rootfs, zone.bundle, self._home.zones, self._net.connect(zone))
 
     def _mount(self, zone: Zone) -> None:
         rootfs.mount_root(zone, self._home, self._images.ensure(zone.record["image_uuid"]))

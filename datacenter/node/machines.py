@@ -53,7 +53,7 @@ def machine_create(node: Node, params: Params) -> Result:
         if uuid in node.zones:
             return _vm(node.zones[uuid])
         zone = Zone(node.home.zones / uuid, dict(params))
-        node.binds.check(zone.linux)
+        node.outside.check(zone)
         node.images.ensure(str(params["image_uuid"]))
         place = spec.Place(zone.rootfs, zone.bundle, node.home.zones, None)
         spec.oci_config(zone.record, zone.linux, users.User(0, 0, (), "/"), node.host, place)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import gevent
 
+from datacenter.node.beneath import find, opened
 from datacenter.node.exports import Exports, asked
 from datacenter.node.home import Home
+from datacenter.node.outside import subpath, volume_options
 from datacenter.node.rootfs import mount_root, unmount_root
 from datacenter.node.rootpath import resolve
 from datacenter.node.volumes import copy_tree
@@ -22,35 +24,43 @@ from datacenter.node.zone import Zone
 
 def fill_volumes(zone: Zone, home: Home, layers: list[str], exports: Exports) -> None:
     """Fill what is empty of a new zone's volumes with what its image has there. Raises TaskError and OSError."""
-    wanted = [item for item in asked(zone.record) if not _options(zone, item).get("NoCopy")]
+    wanted = [item for item in asked(zone.record) if not volume_options(zone, item).get("NoCopy")]
     if not wanted:
         return
     sources = [(exports.source(zone.record, item), item) for item in wanted]
-    mount_root(zone, home, layers)
-    try:
-        for data, item in sources:
+    with ExitStack() as stack:
+        parts = [(data, _part(data, subpath(zone, item), stack), item) for data, item in sources]
+        mount_root(zone, home, layers)
+        stack.callback(unmount_root, zone)
+        for data, part, item in parts:
             inside = resolve(zone.rootfs, item["mountpoint"])
-            if inside.is_dir():
-                fill(inside, data)
-    finally:
-        unmount_root(zone)
+            if part is not None and inside.is_dir():
+                fill(inside, part, beside=data.parent)
 
 
-def _options(zone: Zone, item: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = (zone.linux.get("VolumeOptions") or {}).get(item["mountpoint"]) or {}
-    return found
+def _part(data: Path, path: str, stack: ExitStack) -> Path | None:
+    """Hold the part of a volume that is to be filled; None when it is no folder in it: the start will tell."""
+    if not path:
+        return data
+    try:
+        with opened(str(data)) as top:
+            fd = find(top, path)
+    except OSError:
+        return None
+    stack.callback(os.close, fd)
+    return Path(f"/proc/self/fd/{fd}") if stat.S_ISDIR(os.fstat(fd).st_mode) else None
 
 
-def fill(source: Path, data: Path) -> None:
-    """Give an empty volume the content of a folder, and the folder's owner and mode.
+def fill(source: Path, data: Path, *, beside: Path) -> None:
+    """Give an empty volume, or folder of one, the content of a folder, and the folder's owner and mode.
 
     Containers may have the volume mounted meanwhile. So nothing is written through names in it: the copy is made
-    beside it and moved in, and a move follows no link.
+    ``beside`` it and moved in, and a move follows no link.
     """
-    with _locked(data.parent):
+    with _locked(beside):
         if os.listdir(data):  # noqa: PTH208 - whether there is anything
             return
-        fresh = data.parent / "seed"
+        fresh = beside / "seed"
         shutil.rmtree(fresh, ignore_errors=True)
         copy_tree(source, fresh)
         for entry in fresh.iterdir():

@@ -33,7 +33,7 @@ class Host:
     cgroup: str
     """Parent of every container's cgroup."""
     features: frozenset[str] = frozenset()
-    """Limits that the kernel's cgroups carry out here, by the names of Docker capabilities."""
+    """What depends on the kernel and is carried out here, by the names of Docker capabilities."""
     capabilities: frozenset[str] | None = None
     """What the agent may give away, as the kernel bounds it; None: everything."""
     privileged: bool = False
@@ -150,6 +150,9 @@ def _check_features(linux: Json, host: Host) -> None:
     for key, feature in FEATURES.items():
         if linux.get(key) not in (None, [], "", False) and feature not in host.features:
             raise TaskError("NotSupported", f"this node's kernel lacks {feature}, which {key} needs")
+    parts = [options for options in (linux.get("VolumeOptions") or {}).values() if options.get("Subpath")]
+    if parts and "volume-subpath" not in host.features:
+        raise TaskError("NotSupported", "this node's kernel lacks what mounting a part of a volume needs")
     for key in _OPEN:
         if linux.get(key) and not host.privileged:
             raise TaskError("NotSupported", f"{key} is not given to containers on this node")

@@ -56,6 +56,21 @@ def test_a_new_volume_is_filled_from_the_image_and_an_old_one_is_not(docker, vol
     assert docker.ok("run", "--rm", "-v", f"{volume}:/tmp", "busybox", "ls", "/tmp") == "mine"
 
 
+def test_a_part_of_a_volume_is_mounted_and_a_missing_one_is_told(docker, volume):
+    docker.ok("run", "--rm", "-v", f"{volume}:/v", "busybox", "sh", "-c", "mkdir /v/sub; echo part > /v/sub/f")
+    mount = f"type=volume,src={volume},dst=/p,volume-subpath="
+    assert docker.ok("run", "--rm", "--mount", f"{mount}sub", "busybox", "cat", "/p/f") == "part"
+    docker.ok("create", "--name", "vol-part", "--mount", f"{mount}sub/f", "busybox", "cat", "/p")
+    assert docker.ok("run", "--rm", "--volumes-from", "vol-part", "busybox", "cat", "/p") == "part"
+    docker.ok("rm", "vol-part")
+    for path, code, said in (
+        ("none", 127, "cannot access path none: no such file or directory"),
+        ("../x", 125, "subpath must be a relative path within the volume"),
+    ):
+        done = docker("run", "--rm", "--mount", f"{mount}{path}", "busybox", "true")
+        assert (done.returncode, said in done.stderr.decode()) == (code, True), done
+
+
 def test_copies_reach_into_a_volume(docker, volume, tmp_path):
     (tmp_path / "file").write_text("from outside\n")
     ref = docker.ok("create", "-v", f"{volume}:/data", "busybox", "true")

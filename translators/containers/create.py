@@ -115,7 +115,7 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     prefixes = call.config.host_binds if _may_bind(call, offered) else ()
     mounted = volumes.plan_volumes(body, config.get("Volumes") or (), prefixes)
     sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom, mounted, prefixes)
-    if named_volumes.VOLUME_OPTIONS in offered and (told := named_volumes.node_options(mounted.named)):
+    if told := named_volumes.node_options(mounted.named, offered):
         linux.options["VolumeOptions"] = told
     if mounted.binds:
         linux.options["HostBinds"] = [bind.told() for bind in mounted.binds]

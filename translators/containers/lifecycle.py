@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from gateway.call import Call
-from gateway.errors import Conflict, Forbidden, InvalidParameter, NotModified
+from gateway.errors import Conflict, Forbidden, InvalidParameter, NotFound, NotModified
 from sdc.errors import SdcError
 from translators.containers.linking import link_update
 from translators.containers.lookup import docker_id, find_container, mine
@@ -31,8 +31,8 @@ def start(call: Call, ref: str) -> None:
     """Start a container and wait until its process runs.
 
     Starting a running container is no error for SDC but is 304 for Docker, so it raises NotModified. A program
-    that cannot be run is an InvalidParameter whose words the CLI turns into exit code 126 or 127, a folder of the
-    node that may not be bound any more Forbidden; the container has ended, so with ``--rm`` it goes.
+    that cannot be run is an InvalidParameter whose words the CLI turns into exit code 126 or 127, what cannot
+    be mounted NotFound or Forbidden; the container has ended, so with ``--rm`` it goes.
 
     Docker: POST /containers/{id}/start   SDC: VMAPI POST /vms/:uuid?action=start
     """
@@ -45,7 +45,7 @@ def start(call: Call, ref: str) -> None:
     try:
         with starting(call, vm):
             _boot(call, vm, "start", "problem starting container")
-    except (InvalidParameter, Forbidden):
+    except (InvalidParameter, Forbidden, NotFound):
         with speaking_docker("problem starting container"):
             observe(call, call.services.vmapi.get_vm(vm["uuid"]))
         if removes_itself(vm):

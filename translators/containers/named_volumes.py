@@ -5,6 +5,7 @@ VMAPI makes what is missing; the platform mounts what ``docker:nfsvolumes`` tell
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 
 from gateway.errors import InvalidParameter, NotImplementedHere
 from translators.containers.model import Mount
-from translators.containers.states import json_metadata
+from translators.containers.states import json_metadata, linux_options
 from translators.volumes.naming import TRITON_DRIVER, check_driver, check_name
 
 Vm = dict[str, Any]
@@ -20,6 +21,9 @@ Json = dict[str, Any]
 
 VOLUME_OPTIONS = "volume-options"
 """Capability of nodes that fill empty volumes from the image, and leave it when told so."""
+VOLUME_SUBPATH = "volume-subpath"
+"""Capability of nodes that mount a folder or file of a volume, and let no link in it lead out of the volume."""
+_WRONG = 'invalid mount config for type "volume": '
 _MODES = frozenset({"", "ro", "rw", "z", "Z", "nocopy"})
 """What may stand after the mount point. SELinux's z and Z change nothing: nodes have none."""
 
@@ -46,6 +50,8 @@ class NamedVolume:
     target: str
     readonly: bool = False
     nocopy: bool = False
+    subpath: str = ""
+    """The part of it that is mounted, clean and relative; all of it when empty."""
     driver: str = ""
     options: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
@@ -70,20 +76,27 @@ def of_bind(source: str, target: str, words: str) -> NamedVolume:
 
 
 def volume_options(mount: Mount) -> VolumeOptions:
-    """Read the options of ``--mount type=volume``. Raises InvalidParameter, NotFound, NotImplementedHere."""
+    """Read the options of ``--mount type=volume``. Raises InvalidParameter."""
     if mount.BindOptions or mount.TmpfsOptions:
         wrong = "BindOptions" if mount.BindOptions else "TmpfsOptions"
-        raise InvalidParameter(f'invalid mount config for type "volume": field {wrong} must not be specified')
+        raise InvalidParameter(f"{_WRONG}field {wrong} must not be specified")
     try:
         options = msgspec.convert(mount.VolumeOptions, VolumeOptions)
     except msgspec.ValidationError as error:
-        raise InvalidParameter(f'invalid mount config for type "volume": {error}') from error
+        raise InvalidParameter(f"{_WRONG}{error}") from error
     if options.Subpath:
-        raise NotImplementedHere(
-            f"volume-subpath is not supported: mount the whole volume {mount.Source} and use the folder "
-            f"{options.Subpath} in it"
-        )
+        options.Subpath = _subpath(options.Subpath, named=bool(mount.Source))
     return options
+
+
+def _subpath(path: str, *, named: bool) -> str:
+    """Clean the path of a part of a volume; empty for all of it. Raises InvalidParameter."""
+    clean = posixpath.normpath(path)
+    if not named:
+        raise InvalidParameter(f"{_WRONG}must not set Subpath when using anonymous volumes")
+    if clean.startswith("/") or clean.split("/")[0] == ".." or "\0" in clean:
+        raise InvalidParameter(f"{_WRONG}subpath must be a relative path within the volume")
+    return "" if clean == "." else clean
 
 
 def of_mount(mount: Mount, options: VolumeOptions, target: str) -> NamedVolume:
@@ -95,6 +108,7 @@ def of_mount(mount: Mount, options: VolumeOptions, target: str) -> NamedVolume:
         target=target,
         readonly=mount.ReadOnly,
         nocopy=options.NoCopy,
+        subpath=options.Subpath,
         driver=config.Name,
         options=config.Options,
         labels=options.Labels,
@@ -108,9 +122,21 @@ def special(mounts: list[Mount]) -> list[NamedVolume]:
     return [volume for volume in found if volume.is_special]
 
 
-def node_options(volumes: list[NamedVolume]) -> Json:
-    """Write what nodes with VOLUME_OPTIONS are told beyond VMAPI's payload, by mount point."""
-    return {volume.target: {"NoCopy": True} for volume in volumes if volume.nocopy}
+def node_options(volumes: list[NamedVolume], offered: frozenset[str]) -> Json:
+    """Write what nodes are told beyond VMAPI's payload, by mount point. Raises NotImplementedHere.
+
+    A volume that nodes would fill though they should not is no harm, one mounted whole would be.
+    """
+    told: Json = {}
+    for volume in volumes:
+        if volume.subpath and VOLUME_SUBPATH not in offered:
+            raise NotImplementedHere(
+                f"volume-subpath is not supported: mount the whole volume {volume.name} and use {volume.subpath} in it"
+            )
+        options = {"NoCopy": volume.nocopy and VOLUME_OPTIONS in offered, "Subpath": volume.subpath}
+        if any(options.values()):
+            told[volume.target] = {key: value for key, value in options.items() if value}
+    return told
 
 
 def mounted(vm: Vm) -> list[Json]:
@@ -125,12 +151,14 @@ def is_readonly(item: Json) -> bool:
 
 def shared(vm: Vm, mode: str) -> list[NamedVolume]:
     """Return the named volumes that ``--volumes-from`` takes over, ``mode`` if it is not theirs."""
+    told = linux_options(vm).get("VolumeOptions") or {}
     return [
         NamedVolume(
             name=item["name"],
             target=item["mountpoint"],
             readonly=mode == "ro" or is_readonly(item),
             nocopy=True,
+            subpath=(told.get(item["mountpoint"]) or {}).get("Subpath", ""),
         )
         for item in mounted(vm)
     ]

@@ -30,6 +30,8 @@ def validate(body: ContainerCreate, version: ApiVersion) -> None:
                 endpoint.GwPriority = 0
     if version >= (1, 42):
         host.KernelMemory = 0  # removed from the API; dockerd ignores it in silence
+    if version < (1, 45) and any(mount.VolumeOptions.get("Subpath") for mount in host.Mounts):
+        raise InvalidParameter("VolumeOptions.Subpath needs API v1.45 or newer")
     if body.StopTimeout is not None and body.StopTimeout < -1:
         raise InvalidParameter("invalid stop timeout: must be -1 or more")
     networks = body.NetworkingConfig.EndpointsConfig

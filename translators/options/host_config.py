@@ -249,8 +249,10 @@ JOINED: tuple[Option, ...] = (
     honoured("Mounts", [{"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": MIB, "Mode": 448}}],
              since=ApiVersion(1, 25), note=f"`volume` and `tmpfs`. {FOLDERS}", cases=(
         refusal([{"Type": "bind", "Source": "/etc", "Target": "/e"}], "host volumes are not supported: /etc"),
-        refusal([{"Type": "volume", "Source": "d1", "Target": "/d", "VolumeOptions": {"Subpath": "a"}}],
-                "volume-subpath is not supported"),
+        Case(value=[{"Type": "volume", "Source": "d1", "Target": "/d", "VolumeOptions": {"Subpath": "a"}}],
+             fate=Fate.REFUSED, status=501, unless="volume-subpath", says="volume-subpath is not supported"),
+        refusal([{"Type": "volume", "Source": "d1", "Target": "/d", "VolumeOptions": {"Subpath": "../a"}}],
+                "subpath must be a relative path within the volume", 400),
         refusal([{"Type": "npipe", "Source": "x", "Target": "/e"}], "mounts of type npipe are not supported"),
         refusal([{"Type": "x", "Target": "/e"}], "invalid mount config: mount type unknown: 'x'", 400),
     )),

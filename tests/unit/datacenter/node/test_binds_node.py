@@ -209,14 +209,14 @@ def test_destroying_a_container_leaves_the_host_its_files(node, host, folder):
     for signalled in (False, True):
         vm = node.create("sleep", "600", **bound(host, folder))
         node.task("machine_boot", uuid=vm)
-        inside = _inside(node, "mount", "--bind", folder, f"/run/tdg/{node.mark}/binds/left")
+        inside = _inside(node, "mount", "--bind", folder, f"/run/tdg/{node.mark}/staging/left")
         assert inside.returncode, "there is no such place yet"
         if signalled:
-            _inside(node, "mkdir", f"/run/tdg/{node.mark}/binds/left")
-            assert not _inside(node, "mount", "--bind", folder, f"/run/tdg/{node.mark}/binds/left").returncode
+            _inside(node, "mkdir", f"/run/tdg/{node.mark}/staging/left")
+            assert not _inside(node, "mount", "--bind", folder, f"/run/tdg/{node.mark}/staging/left").returncode
             node.crash()
             node.start()
-        assert _inside(node, "ls", f"/run/tdg/{node.mark}/binds").stdout == b""
+        assert _inside(node, "ls", f"/run/tdg/{node.mark}/staging").stdout == b""
         node.task("machine_destroy", uuid=vm)
         assert (folder / "file").read_text() == "of the host\n"
 

@@ -146,3 +146,54 @@ def test_files_are_copied_into_a_volume_of_a_container_that_never_ran(node, shar
     vm = node.create("true", **share.mounted())
     found = node.task("docker_copy", uuid=vm, mode="stat", path="/shared/inside")
     assert found["containerPathStat"]["size"] == 5
+
+
+@pytest.fixture
+def parts(share):
+    """A volume with folders, a file, and links that lead out of it."""
+    for name in ("a/b", "empty"):
+        (share.data / name).mkdir(parents=True)
+    (share.data / "a" / "b" / "file").write_text("a part\n")
+    for name, target in (("good", "a/b"), ("out", "../../.."), ("far", "/etc"), ("again", "out")):
+        (share.data / name).symlink_to(target)
+    return share
+
+
+@pytest.mark.parametrize("path", ["a/b", "good"])
+def test_a_folder_of_a_volume_is_mounted(node, parts, path):
+    assert node.run("cat", "/shared/file", **parts.mounted(Subpath=path)) == (0, "a part\n")
+    assert node.run("sh", "-c", "echo more > /shared/new", **parts.mounted(Subpath=path))[0] == 0
+    assert (parts.data / "a" / "b" / "new").read_text() == "more\n"
+    vm = node.create("true", **parts.mounted(Subpath=path, mode="ro"))
+    assert node.task("docker_copy", uuid=vm, mode="stat", path="/shared/file")["containerPathStat"]["size"] == 7
+    assert node.run("touch", "/shared/x", **parts.mounted(Subpath=path, mode="ro"))[0] == 1
+
+
+def test_a_file_of_a_volume_is_mounted(node, parts):
+    assert node.run("cat", "/f", **parts.mounted("/f", Subpath="a/b/file")) == (0, "a part\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("none", "VolumePathNotFound", "cannot access path none: no such file or directory"),
+        ("a/b/file/x", "VolumePathNotFound", "cannot access path a/b/file/x: not a directory"),
+        ("out", "VolumePathEscapes", "path concatenation escapes the base directory: out leads out of its volume"),
+        ("far/passwd", "VolumePathEscapes", "path concatenation escapes"),
+        ("again", "VolumePathEscapes", "path concatenation escapes"),
+    ],
+)
+def test_a_part_that_is_not_in_the_volume_fails_the_start(node, parts, path, code, said):
+    vm = node.create("true", **parts.mounted(Subpath=path))
+    with pytest.raises(TaskFailed) as failed:
+        node.task("machine_boot", uuid=vm)
+    assert (failed.value.code, failed.value.message.startswith(said)) == (code, True)
+    assert node.task("machine_load", uuid=vm)["vm"]["exit_status"] == 128
+
+
+def test_an_empty_part_is_filled_and_the_rest_left_alone(node, parts):
+    assert node.run("cat", "/data/seed", **parts.mounted("/data", Subpath="empty")) == (0, "from the image\n")
+    assert sorted(path.name for path in parts.data.iterdir()) == ["a", "again", "empty", "far", "good", "out"]
+    assert node.run("ls", "/data", **parts.mounted("/data", Subpath="a/b")) == (0, "file\n")
+    node.create("true", **parts.mounted("/data", Subpath="out"))
+    assert not (parts.data.parent / "seed").exists()

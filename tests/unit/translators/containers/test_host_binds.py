@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.errors import Forbidden, InvalidParameter, NotImplementedHere
+from gateway.errors import Forbidden, InvalidParameter, NotFound, NotImplementedHere
 from gateway.settings import TritonSettings
 from tests.unit.translators.containers.conftest import LINUX
 from tests.unit.translators.containers.test_create import create
@@ -160,7 +160,15 @@ def test_volumes_from_takes_binds_over_as_long_as_they_are_allowed(world):
         create(world, call=world.call("container.create", config=TritonSettings()), HostConfig={"VolumesFrom": ["one"]})
 
 
-@pytest.mark.parametrize(("code", "kind"), [("InvalidBind", InvalidParameter), ("BindForbidden", Forbidden)])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("InvalidBind", InvalidParameter),
+        ("BindForbidden", Forbidden),
+        ("VolumePathNotFound", NotFound),
+        ("VolumePathEscapes", InvalidParameter),
+    ],
+)
 def test_the_nodes_own_words_reach_the_client(world, monkeypatch, code, kind):
     error = {"restCode": code, "message": "/srv/ci/a leads out of /srv/ci"}
     monkeypatch.setitem(world.vmapi.failing, "start", error)

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from gateway.errors import InternalError, InvalidParameter, NotFound, NotImplementedHere
+from gateway.versions import ApiVersion
 from tests.unit.translators.containers.conftest import ALICE, BOB, FABRIC, LINUX
 from tests.unit.translators.containers.test_create import create
-from translators.containers import lifecycle, removal
+from translators.containers import lifecycle, named_volumes, removal
 from translators.containers.inspect import inspect
 from translators.containers.listing import list_containers
+from translators.containers.states import linux_options
 
 
 def payload(world, monkeypatch, **fields):
@@ -62,6 +64,22 @@ def test_an_anonymous_volume_may_be_read_only(world):
     assert world.vm("web")["filesystems"][0]["options"] == ["ro"]
 
 
+def test_a_part_of_a_volume_is_told_to_the_node_and_taken_over_with_it(world):
+    world.capabilities = LINUX | {named_volumes.VOLUME_OPTIONS, named_volumes.VOLUME_SUBPATH}
+    create(world, "web", HostConfig={"Mounts": [mount(VolumeOptions={"Subpath": "a/./b/", "NoCopy": True})]})
+    assert linux_options(world.vm("web"))["VolumeOptions"] == {"/data": {"NoCopy": True, "Subpath": "a/b"}}
+    create(world, "more", HostConfig={"VolumesFrom": ["web"]})
+    assert linux_options(world.vm("more"))["VolumeOptions"]["/data"]["Subpath"] == "a/b"
+    create(world, "whole", HostConfig={"Mounts": [mount(VolumeOptions={"Subpath": "a/.."})]})
+    assert "VolumeOptions" not in linux_options(world.vm("whole"))
+
+
+def test_older_versions_know_no_parts_of_volumes(world):
+    call = world.call("container.create", version=ApiVersion(1, 44))
+    with pytest.raises(InvalidParameter, match=r"VolumeOptions.Subpath needs API v1.45 or newer"):
+        create(world, call=call, HostConfig={"Mounts": [mount(VolumeOptions={"Subpath": "a"})]})
+
+
 @pytest.mark.parametrize(
     ("wrong", "kind", "words"),
     [
@@ -71,6 +89,13 @@ def test_an_anonymous_volume_may_be_read_only(world):
         (mount(BindOptions={"Propagation": "shared"}), InvalidParameter, "field BindOptions must not be specified"),
         (mount(VolumeOptions={"Labels": [1]}), InvalidParameter, 'invalid mount config for type "volume"'),
         (mount(VolumeOptions={"Subpath": "a"}), NotImplementedHere, "volume-subpath is not supported"),
+        (mount(VolumeOptions={"Subpath": "/a"}), InvalidParameter, "subpath must be a relative path within the volume"),
+        (mount(VolumeOptions={"Subpath": "a/../../b"}), InvalidParameter, "subpath must be a relative path within"),
+        (
+            mount(Source="", VolumeOptions={"Subpath": "a"}),
+            InvalidParameter,
+            "must not set Subpath when using anonymous",
+        ),
         (mount(VolumeOptions={"DriverConfig": {"Name": "nfs"}}), NotFound, 'plugin "nfs" not found'),
         (mount(Source="", VolumeOptions={"Labels": {"a": "b"}}), NotImplementedHere, "needs a name"),
     ],
