@@ -45,6 +45,12 @@ class Feed:
         if self._follower is None:
             self._follower = gevent.spawn(self._follow)
 
+    def end(self) -> None:
+        """Follow no more."""
+        if self._follower is not None:
+            self._follower.kill()
+            self._follower = None
+
     def _follow(self) -> None:
         pause = FIRST_RETRY
         while True:
