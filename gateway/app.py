@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from gunicorn.errors import AppImportError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, Rule
@@ -16,20 +15,20 @@ from gateway import log
 from gateway import settings as settings_module
 from gateway.blueprints import RESOURCES
 from gateway.blueprints.binding import House, Resource, refused
-from gateway.errors import DockerError, InternalError, NotModified
+from gateway.direct import DirectReads, Request
 from gateway.front import COMMON_HEADERS, FrontDoor
 from gateway.operations import OPERATIONS
 from gateway.pipeline import Pipeline
+from gateway.refusals import Asked, answer_to
 from gateway.settings import Settings
 from gateway.state import State
-from gateway.versions import FLOOR, ApiVersion
+from gateway.versions import ApiVersion, parsed
 from gateway.wire.ndjson import encode_json
+from gateway.wire.peer import Peer
 from sdc import DataCenterClients
 from translators.containers.autoremove import AutoRemove
 from translators.events.watcher import Watcher
 from translators.settling import Settler
-
-logger = structlog.get_logger("gateway")
 
 
 class NameConverter(BaseConverter):
@@ -64,10 +63,11 @@ class Gateway(Flask):
     common_headers = COMMON_HEADERS
     house: House
     front: FrontDoor
+    direct: DirectReads
 
-    def shortcut(self, method: str, uri: str) -> bytes | None:
-        """Answer what needs neither framework nor identity; the worker asks before it builds an environ."""
-        return self.front.shortcut(method, uri)
+    def shortcut(self, request: Request, peer: Peer) -> bytes | None:
+        """Answer what needs no framework; the worker asks before it builds an environ."""
+        return self.front.ping(request.method, request.uri) or self.direct.answer(request, peer)
 
 
 def create_app(settings: Settings, *, services: DataCenterClients | None = None) -> Gateway:
@@ -89,10 +89,10 @@ def create_app(settings: Settings, *, services: DataCenterClients | None = None)
     app.extensions["house"] = app.house
     for resource in (*RESOURCES, _unhandled()):
         resource.register(app)
-    app.register_error_handler(DockerError, _docker_error)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _crash)
+    app.register_error_handler(Exception, _refuse)
     app.after_request(_common_headers)
+    app.direct = DirectReads(app.house, RESOURCES)
     app.front = FrontDoor(app.wsgi_app, settings)
     app.wsgi_app = app.front  # type: ignore[method-assign]
     return app
@@ -108,24 +108,18 @@ def _unhandled() -> Resource:
     return rest
 
 
-def _docker_error(error: DockerError) -> Response:
-    """Docker's form of an error; plain text for clients too old to read JSON."""
-    if isinstance(error, InternalError):
-        logger.error("internal error", path=request.path, reason=error.message, cause=repr(error.__cause__))
-    if isinstance(error, NotModified):
-        return Response(status=304, headers=error.headers)
-    version = _asked_version()
-    if version is not None and version < FLOOR:
-        return Response(f"{error.message}\n", status=error.status, content_type="text/plain; charset=utf-8")
-    body = encode_json({"message": error.message})
-    return Response(body, status=error.status, headers=error.headers, content_type="application/json")
+def _refuse(error: Exception) -> Response:
+    """Answer an error of the chain, of a translator, or a fault of ours."""
+    asked = Asked(request.method, request.path, request.environ.get("gateway.request_id", ""), _asked_version())
+    answer = answer_to(error, asked)
+    response = Response(answer.data, answer.status, answer.headers, content_type=answer.content_type or None)
+    if not answer.content_type:
+        del response.headers["Content-Type"]
+    return response
 
 
 def _asked_version() -> ApiVersion | None:
-    try:
-        return ApiVersion.parse((request.view_args or {}).get("api_version") or request.path.split("/", 2)[1][1:])
-    except ValueError:
-        return None
+    return parsed((request.view_args or {}).get("api_version") or request.path.split("/", 2)[1][1:])
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -136,21 +130,10 @@ def _http_error(error: HTTPException) -> Response:
     return Response(message, status=error.code or 500, content_type="application/json")
 
 
-def _crash(error: Exception) -> Response:
-    """A fault of ours: the client learns that and the request id, the log learns everything."""
-    request_id = request.environ.get("gateway.request_id", "")
-    logger.error("unexpected error", path=request.path, method=request.method, exc_info=error)
-    body = encode_json({"message": f"internal error (request id {request_id})" if request_id else "internal error"})
-    return Response(body, status=500, content_type="application/json")
-
-
 def _common_headers(response: Response) -> Response:
     for name, value in COMMON_HEADERS:
         response.headers[name] = value
     response.headers.setdefault("X-Request-Id", request.environ.get("gateway.request_id", ""))
-    extra = g.get("reply_headers")
-    if extra:
-        response.headers.update(extra)
     return response
 
 

@@ -83,7 +83,7 @@ class Reply:
 _BODY: Any = Reply.__dict__["body"]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)  # with slots of its own it would lose the property
 class EncodedReply(Reply):
     """A reply whose JSON is there already: it goes out as it is, unless a member of the chain looks at ``body``.
 

@@ -26,9 +26,14 @@ COMMON_HEADERS: tuple[tuple[str, str], ...] = (
 """Sent with every reply, errors included; clients negotiate with them."""
 
 _PING = re.compile(r"^(/v\d+\.\d+)?/_ping$")
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a client's word is taken for the request's id."""
+    return _REQUEST_ID.fullmatch(text) is not None
 
 
 class FrontDoor:
@@ -49,7 +54,7 @@ class FrontDoor:
             ("Content-Type", "text/plain; charset=utf-8"),
         ]
 
-    def shortcut(self, method: str, uri: str) -> bytes | None:
+    def ping(self, method: str, uri: str) -> bytes | None:
         """The whole reply to a ping, head and body, or None for anything else."""
         if not uri.endswith("/_ping") or method not in {"GET", "HEAD"} or not _PING.match(uri):
             return None
@@ -68,7 +73,7 @@ class FrontDoor:
                 headers = [*COMMON_HEADERS, ("Content-Type", "application/x-pem-file")]
                 return self._answer(method, Path(self._certificate).read_bytes(), headers, start_response)
         given = environ.get("HTTP_X_REQUEST_ID") or environ.get("HTTP_REQUEST_ID") or ""
-        environ["gateway.request_id"] = given if _REQUEST_ID.match(given) else str(uuid.uuid4())
+        environ["gateway.request_id"] = given if is_request_id(given) else str(uuid.uuid4())
         return self._app(environ, start_response)
 
     @staticmethod

@@ -59,7 +59,8 @@ class Pipeline:
         Raises what the last of them left of the error.
         """
         name = call.operation.name
-        signals.call_started.send(name, call=call)
+        if signals.call_started.receivers:
+            signals.call_started.send(name, call=call)
         outgoing_request_id.set(call.request_id)
         try:
             reply = _Passage(self._chains[name], call).run(handler)
@@ -128,6 +129,8 @@ class Pipeline:
         return Chain(**{moment: tuple(steps) for moment, steps in found.items()})
 
     def _finished(self, call: Call, status: int) -> None:
+        if not signals.call_finished.receivers:
+            return
         seconds = time.monotonic() - call.began
         signals.call_finished.send(call.operation.name, call=call, status=status, seconds=seconds)
 

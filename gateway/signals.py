@@ -17,6 +17,6 @@ call_finished = _signals.signal(
 call_failed = _signals.signal("call-failed", doc="call=Call, error=BaseException: the chain or a translator refused.")
 job_submitted = _signals.signal("job-submitted", doc="call=Call|None, job_uuid=str, vm_uuid=str, task=str.")
 job_progressed = _signals.signal("job-progressed", doc="job_uuid=str, execution=str, task=str|None: state changed.")
-job_finished = _signals.signal("job-finished", doc="job_uuid=str, execution=str, seconds=float.")
+job_finished = _signals.signal("job-finished", doc="job_uuid=str, vm_uuid=str, execution=str, seconds=float.")
 stream_opened = _signals.signal("stream-opened", doc="call=Call: a hijacked or long stream begins.")
 stream_closed = _signals.signal("stream-closed", doc="call=Call, seconds=float: it ended.")

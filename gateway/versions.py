@@ -51,3 +51,11 @@ def negotiate(text: str | None) -> ApiVersion:
     if version > CEILING:
         raise InvalidParameter(f"client version {version} is too new. Maximum supported API version is {CEILING}")
     return version
+
+
+def parsed(text: str | None) -> ApiVersion | None:
+    """Return the version that a path has behind its ``/v``, in or out of the window; None when it has none."""
+    try:
+        return ApiVersion.parse(text or "")
+    except ValueError:
+        return None

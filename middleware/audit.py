@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ from middleware.censoring import censored
 logger = structlog.get_logger("middleware.audit")
 
 CLIENT_GONE = 499
+_TOLD_BY_OTHERS = ("path", "query", "target", "user_agent", "headers", "body", "error", "reason")
+"""Fields in which clients and services may have put secrets; the others are made here."""
 
 
 class AuditOptions(Options, frozen=True):
@@ -36,14 +39,19 @@ class Audit(Middleware):
     """Append one JSON object a call, when its reply's head is ready: a long stream is written when it opens.
 
     ``error`` is the sentence that the client is given, ``reason`` what is behind it and was not shown.
-    Members before this one in the chain may refuse calls that it never sees. The file is opened for each
-    line, so it may be rotated by moving it away, and several workers may share it. A line that cannot be
-    written is logged and never fails the call.
+    Members before this one in the chain may refuse calls that it never sees. The file may be rotated by moving
+    it away, which is seen before each line, and several workers may share it. A line that cannot be written is
+    logged and never fails the call.
     """
 
     name = "audit"
     Options = AuditOptions
     options: AuditOptions
+
+    def __init__(self, options: AuditOptions) -> None:
+        super().__init__(options)
+        self._file: tuple[int, os.stat_result] | None = None
+        self._close: Callable[[], object] = lambda: None
 
     def after(self, call: Call, reply: Reply) -> None:
         line = self._line(call, reply.status)
@@ -95,7 +103,7 @@ class Audit(Middleware):
 
     def _write(self, line: dict[str, Any]) -> None:
         try:
-            line = censored(line)
+            line |= censored({name: line[name] for name in _TOLD_BY_OTHERS if name in line})
             if "body" in line:
                 line["body"] = self._shortened(line["body"])
             self._append(msgspec.json.encode(line, enc_hook=repr) + b"\n")
@@ -110,20 +118,24 @@ class Audit(Middleware):
 
     def _append(self, data: bytes) -> None:
         """Write the line in one call, so that lines of several workers do not mix."""
+        os.write(self._descriptor(), data)
+
+    def _descriptor(self) -> int:
+        """Return the open file, anew when another has come into its place, or none."""
         if self.options.file == "-":
-            os.write(1, data)
-            return
-        path = Path(self.options.file)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            return 1
         try:
-            descriptor = os.open(path, flags, 0o600)
+            seen = os.stat(self.options.file)  # noqa: PTH116 - for every call of every client
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, flags, 0o600)
-        try:
-            os.write(descriptor, data)
-        finally:
-            os.close(descriptor)
+            Path(self.options.file).parent.mkdir(parents=True, exist_ok=True)
+        else:
+            if self._file is not None and os.path.samestat(seen, self._file[1]):
+                return self._file[0]
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self.options.file, flags, 0o600)
+        self._close()
+        self._file, self._close = (descriptor, os.fstat(descriptor)), weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -49,8 +49,9 @@ def pauses(first: float = FIRST_PAUSE) -> Iterator[float]:
 class Poller:
     """Polls one job until it ends; ``outcome`` is the job, or the error that stopped the polling."""
 
-    def __init__(self, vmapi: Vmapi, uuid: str, operation: str, deadline: float) -> None:
+    def __init__(self, vmapi: Vmapi, uuid: str, vm_uuid: str, operation: str, deadline: float) -> None:
         self.uuid = uuid
+        self._vm_uuid = vm_uuid
         self.outcome: Future[Job] = Future()
         self._vmapi = vmapi
         self._operation = operation
@@ -78,10 +79,8 @@ class Poller:
                 return
             self._announce(job)
             if job["execution"] in _ENDED:
-                seconds = time.monotonic() - self._began
-                signals.job_finished.send(
-                    self._operation, job_uuid=self.uuid, execution=job["execution"], seconds=seconds
-                )
+                what = {"job_uuid": self.uuid, "vm_uuid": self._vm_uuid, "execution": job["execution"]}
+                signals.job_finished.send(self._operation, seconds=time.monotonic() - self._began, **what)
                 self.outcome.set_result(job)
                 return
             if job["execution"] == "retried" and job.get("next_attempt"):
@@ -112,7 +111,7 @@ class Jobs:
         """
         poller = self._pollers.get(job_uuid)
         if poller is None:
-            poller = Poller(self._vmapi, job_uuid, operation, time.monotonic() + patience)
+            poller = Poller(self._vmapi, job_uuid, vm_uuid, operation, time.monotonic() + patience)
             self._pollers[job_uuid] = poller
             self._of_vm.setdefault(vm_uuid, set()).add(poller)
             context = contextvars.copy_context()

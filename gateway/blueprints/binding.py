@@ -53,6 +53,7 @@ class Resource:
     def __init__(self, name: str) -> None:
         self.name = name
         self.handled: list[str] = []
+        self.direct: list[tuple[Operation, Handler]] = []
         self._rules: list[tuple[Operation, Callable[..., Response]]] = []
 
     def handles(
@@ -62,6 +63,7 @@ class Resource:
         model: Any = None,
         upload: bool = False,
         abandons: bool = False,
+        direct: bool = False,
         described: Callable[[Mapping[str, list[str]]], Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Make a function the handler of an operation.
@@ -69,7 +71,7 @@ class Resource:
         ``model`` is the type of its JSON body; ``upload`` leaves the body unread, as ``call.upload``, and ``described``
         makes ``call.body`` of the query then. With
         ``abandons`` the handler is ended when the client leaves, also before a reply has begun; others finish
-        what they do.
+        what they do. ``direct``: it takes no body and answers with JSON alone, so that Flask may be left out.
         """
         operation = by_name(name)
 
@@ -80,6 +82,8 @@ class Resource:
 
             self._rules.append((operation, view))
             self.handled.append(name)
+            if direct:
+                self.direct.append((operation, handler))
             return handler
 
         return bind
@@ -189,16 +193,22 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
         return Response(body, status=reply.status, headers=reply.headers, content_type=reply.content_type)
     if isinstance(reply, RawReply):
         return Response(reply.data, status=reply.status, headers=reply.headers, content_type=reply.content_type)
-    if isinstance(reply, EncodedReply) and reply.encoded is not None and not pipeline.shows_items(call):
-        return Response(reply.encoded, status=reply.status, headers=reply.headers, content_type="application/json")
-    value = reply.body
-    if isinstance(value, list):
-        value = list(pipeline.filter_items(call, value))
-    if value is None:
+    data = json_of(pipeline, call, reply)
+    if data is None:
         response = Response(b"", status=reply.status, headers=reply.headers)
         del response.headers["Content-Type"]
         return response
-    return Response(encode_json(value), status=reply.status, headers=reply.headers, content_type="application/json")
+    return Response(data, status=reply.status, headers=reply.headers, content_type="application/json")
+
+
+def json_of(pipeline: Pipeline, call: Call, reply: Reply) -> bytes | None:
+    """Return the JSON of a reply, its list's elements shown to the chain; None when it has no body."""
+    if isinstance(reply, EncodedReply) and reply.encoded is not None and not pipeline.shows_items(call):
+        return reply.encoded
+    value = reply.body
+    if isinstance(value, list):
+        value = list(pipeline.filter_items(call, value))
+    return None if value is None else encode_json(value)
 
 
 def refused(operation: Operation) -> Handler:

@@ -48,12 +48,12 @@ def container_create(call: Call) -> Reply:
     return Reply(status=201, body=create.create(call, call.body, call.arg("name")))
 
 
-@containers.handles("container.list")
+@containers.handles("container.list", direct=True)
 def container_list(call: Call) -> Reply:
     return _seen(call, lambda: listing.list_containers(call))
 
 
-@containers.handles("container.inspect")
+@containers.handles("container.inspect", direct=True)
 def container_inspect(call: Call) -> Reply:
     return _seen(call, lambda: inspect.inspect(call, call.target["id"]))
 

@@ -9,7 +9,7 @@ from translators.system import auth, df, info, version
 system = Resource("system")
 
 
-@system.handles("system.version")
+@system.handles("system.version", direct=True)
 def system_version(call: Call) -> Reply:
     return Reply(body=version.version(call))
 

@@ -29,7 +29,7 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 15), (socket.TCP_
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-Shortcut = Callable[[str, str], bytes | None]
+Shortcut = Callable[[Request, Peer], bytes | None]
 
 
 class Worker(GeventWorker):
@@ -43,9 +43,10 @@ class Worker(GeventWorker):
     - ``wsgi.url_scheme``: https under TLS, whatever headers claim;
     - ``gunicorn.socket``: the socket, for ``watch`` and ``hijack``.
 
-    An application with an attribute ``shortcut(method, uri) -> bytes | None`` is asked before an
+    An application with an attribute ``shortcut(request, peer) -> bytes | None`` is asked before an
     environ is built; bytes are sent as they are (head and body) and the request is done. That is how
-    ``/_ping`` stays cheap. Its attribute ``common_headers`` (pairs) goes with what the worker itself refuses.
+    ``/_ping`` and hot reads stay cheap. It must not touch the request's body. Its attribute
+    ``common_headers`` (pairs) goes with what the worker itself refuses.
     """
 
     tls: SSL.Context | None = None
@@ -115,7 +116,7 @@ class Worker(GeventWorker):
     def _serve(self, server: Any, sock: Any, addr: Any, peer: Peer) -> None:
         parser = RequestParser(self.cfg, sock, addr)
         while request := self._next_request(parser, sock):
-            if self._shortcut and (whole := self._shortcut(request.method, request.uri)):
+            if self._shortcut and (whole := self._shortcut(request, peer)):
                 sock.sendall(whole)
                 again: bool | None = self.alive and not request.should_close()
             else:

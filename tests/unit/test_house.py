@@ -23,6 +23,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "manager", "managers", "misc",
 
 SWALLOWING = {
     "gateway/chain_steps.py:__call__": "a member of an operator's own may break; on_error says what then",
+    "gateway/direct.py:answer": "the edge of what is answered without Flask, which answers faults of ours likewise",
     "gateway/pipeline.py:run": "whatever the error is, undo runs and members see it; what they left of it is raised",
     "gateway/pipeline.py:take_back": "one undo that fails must not stop the others",
     "gateway/wire/worker.py:_answer": "the edge: a fault in one answer costs its connection, not the worker",

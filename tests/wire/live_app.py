@@ -20,8 +20,8 @@ app = Flask("live", static_folder=None)
 left: list[str] = []
 
 
-def shortcut(method: str, uri: str) -> bytes | None:
-    if (method, uri) == ("GET", "/short"):
+def shortcut(request, peer) -> bytes | None:
+    if (request.method, request.uri) == ("GET", "/short"):
         return b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nquick"
     return None
 

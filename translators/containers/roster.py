@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from gateway.call import Call
-from gateway.signals import call_finished
+from gateway.signals import job_finished
 from gateway.state import State
 from grammars import dockerids
 from sdc.vmapi import Vmapi
@@ -95,7 +95,7 @@ class Roster:
         self._place = state.events.head()
         self._feed = feed_of(vmapi)
         self._feed.listen(self._hear)
-        call_finished.connect(self._finished)
+        job_finished.connect(self._finished)
 
     def containers(self, owner_uuid: str) -> list[Vm]:
         """Return all containers of an account, the newest first. Raises SdcError.
@@ -182,15 +182,19 @@ class Roster:
         self._note(vm.get("owner_uuid"), vm["uuid"])
 
     def _note(self, owner_uuid: str | None, vm_uuid: str) -> None:
-        """Take note that a VM may have changed, whoever owns it when nobody says."""
-        for account in self._accounts.values() if owner_uuid is None else [self._accounts.get(owner_uuid)]:
+        """Take note that a VM may have changed; when nobody says whose it is, wherever it may be."""
+        if owner_uuid is not None:
+            account = self._accounts.get(owner_uuid)
             if account is not None:
                 account.hear(vm_uuid)
+            return
+        for account in self._accounts.values():
+            if vm_uuid in account.vms or not account.is_listed:
+                account.hear(vm_uuid)
 
-    def _finished(self, _sender: Any, *, call: Call, **_: Any) -> None:
-        """Take note of what a call of this worker had done, be it told in events or not."""
-        for vm_uuid in call.hints.get("vms", ()):
-            self._note(call.account.uuid if call.account else None, vm_uuid)
+    def _finished(self, _sender: Any, *, vm_uuid: str, **_: Any) -> None:
+        """Take note of what a job of this worker did, be it told in events or not."""
+        self._note(None, vm_uuid)
 
     def _catch_up(self) -> None:
         """Take note of what the workers have written in the event log."""

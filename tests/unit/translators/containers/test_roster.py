@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import NotFound
-from gateway.signals import job_submitted
 from gateway.state import State
 from sdc.errors import SdcUnavailable
 from tests.unit.translators.containers.conftest import ALICE, BOB
@@ -13,6 +12,7 @@ from tests.unit.translators.containers.test_create import create
 from translators.containers import roster as rosters
 from translators.containers.vmfeed import feed_of
 from translators.events.recorder import tell
+from translators.jobs import run_job
 
 
 @pytest.fixture
@@ -84,13 +84,12 @@ def test_what_another_worker_tells_is_heard(world, asked):
     assert len(asked) == 2
 
 
-def test_what_a_call_had_done_is_seen_though_it_told_nothing(world, asked):
-    names(world)
-    call = world.call("network.connect")
-    job_submitted.send("provision", call=call, job_uuid="1", vm_uuid=world.vm("web")["uuid"], task="add_nics")
-    call.hints["vms"] = [world.vm("web")["uuid"]]
-    rosters.call_finished.send("network.connect", call=call, status=200, seconds=0.1)
-    names(world)
+@pytest.mark.parametrize("look", [names, lambda world: roster(world).find(ALICE, "web")])
+def test_what_a_job_did_is_seen_though_nobody_told_of_it(world, asked, look):
+    look(world)
+    run_job(world.call("network.connect"), world.vm("web")["uuid"], "add_nics", lambda: world.vmapi._job("x", "y"))
+    look(world)
+    look(world)
     assert len(asked) == 2
 
 
