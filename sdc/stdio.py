@@ -11,6 +11,7 @@ import codecs
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +26,28 @@ _LOST = b"the container's compute node was lost"
 _HEADER = struct.Struct(">BxxxL")
 _BUFFER = 256 * 1024
 _CONNECT_SECONDS = 5.0
+_ONE = bytearray(1)
+
+
+class _Buffers:
+    """Buffers for those who have something to read now: thousands of silent streams need none."""
+
+    KEPT = 8
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    @contextmanager
+    def lend(self) -> Iterator[bytearray]:
+        buffer = self._free.pop() if self._free else bytearray(_BUFFER)
+        try:
+            yield buffer
+        finally:
+            if len(self._free) < self.KEPT:
+                self._free.append(buffer)
+
+
+_BUFFERS = _Buffers()
 
 
 class Console(Protocol):
@@ -87,49 +110,48 @@ class FrameConsole:
         self._lost = False
 
     def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
-        buffer = bytearray(_BUFFER)
-        view = memoryview(buffer)
-        kept = 0  # bytes of an unfinished header or end frame, at the front of the buffer
+        held = b""  # an unfinished header or end frame
         rest = 0  # payload bytes of the current output frame still to come
-        while True:
-            got = self._receive(view[kept:])
-            if not got:
-                self._lost = not rest and not kept
-                return
-            filled, at, run = kept + got, 0, 0
-            pieces: list[memoryview] = []
-            while at < filled:
-                if rest:
-                    size = min(rest, filled - at)
-                    if not framed:
+        while self.ended is None and self._something_comes():
+            with _BUFFERS.lend() as buffer:
+                view = memoryview(buffer)
+                view[: len(held)] = held
+                got = self._receive(view[len(held) :])
+                if not got:
+                    break
+                filled, at = len(held) + got, 0
+                pieces: list[memoryview] = []
+                while at < filled:
+                    if rest:
+                        size = min(rest, filled - at)
                         pieces.append(view[at : at + size])
-                    at, rest = at + size, rest - size
-                    continue
-                if filled - at < _HEADER.size:
-                    break
-                kind, length = _HEADER.unpack_from(buffer, at)
-                if kind in (STDOUT, STDERR):
-                    at, rest = at + _HEADER.size, length
-                    continue
-                if filled - at < _HEADER.size + length:
-                    break
-                if kind == END:
-                    self.ended = msgspec.json.decode(view[at + _HEADER.size : at + _HEADER.size + length])
-                    run = at
-                    break
-                raise SdcUnavailable("cn-agent", 502, "BadFrame", f"unknown frame kind {kind}")
-            else:
-                run = at
-            run = run or at
-            if framed and run:
-                yield view[:run]
-            elif pieces:
-                yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            if self.ended is not None:
-                return
-            kept = filled - at
-            if kept:
-                buffer[:kept] = buffer[at:filled]
+                        at, rest = at + size, rest - size
+                        continue
+                    if filled - at < _HEADER.size:
+                        break
+                    kind, length = _HEADER.unpack_from(buffer, at)
+                    if kind in (STDOUT, STDERR):
+                        at, rest = at + _HEADER.size, length
+                        continue
+                    if filled - at < _HEADER.size + length:
+                        break
+                    if kind == END:
+                        self.ended = msgspec.json.decode(view[at + _HEADER.size : at + _HEADER.size + length])
+                        break
+                    raise SdcUnavailable("cn-agent", 502, "BadFrame", f"unknown frame kind {kind}")
+                if framed and at:
+                    yield view[:at]
+                elif pieces and not framed:
+                    yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                held = bytes(view[at:filled])
+        self._lost = self.ended is None and not rest and not held
+
+    def _something_comes(self) -> bool:
+        """Wait without a buffer; False at the end."""
+        try:
+            return bool(self._sock.recv_into(_ONE, 1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def loss(self) -> bytes:
         return _HEADER.pack(SYSTEM, len(_LOST)) + _LOST if self._lost else b""

@@ -30,7 +30,7 @@ from translators.containers.firewall import remove_rules
 from translators.containers.removal import forget
 from translators.containers.turns import give_back_all
 from translators.images.layers import drop_layer
-from translators.leadership import leading
+from translators.leadership import lead
 
 Vm = dict[str, Any]
 
@@ -62,15 +62,15 @@ class Settler:
         }
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="settling", daemon=True).start()
+        lead("settling", self._lock_file, self._lead)
 
-    def _run(self) -> None:
+    def _lead(self) -> None:
+        """Look for ever."""
         idle = threading.Event()
-        with leading(self._lock_file):
-            self._state.presence.bury()
-            while True:
-                self.look()
-                idle.wait(LOOK_SECONDS)
+        self._state.presence.bury()
+        while True:
+            self.look()
+            idle.wait(LOOK_SECONDS)
 
     def look(self) -> None:
         """Settle what can be settled now."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from datacenter.node import cgroups, rootfs
+from datacenter.node import cgroups, conmon, rootfs
 from datacenter.node.zone import Zone
 
 if TYPE_CHECKING:
@@ -33,22 +32,36 @@ def load_zones(node: Node) -> None:
 
 
 def adopt(node: Node) -> None:
-    """Sort the zones into those that still run, those that ended meanwhile, and those in the middle of a boot.
+    """Go on with every zone's life from where its record stands.
 
-    Must run after the exit files were taken: a zone that is down without one has lost its exit code.
+    ============  ===================================  =======================================================
+    on record     which is so since                    the new agent
+    ============  ===================================  =======================================================
+    stopped       an end, or a start that failed       clears away what the life may have left
+    starting      before conmon was started            takes it back: kills what makes a container, and clears
+    ... made      conmon had told the container's pid  lets its process run, unless it does, and is at "running"
+    running       its process was let run              waits for the end of its conmon, which may be over; what
+                                                       conmon left in the life's own folder tells how it ended
+    ============  ===================================  =======================================================
     """
     known = set(node.runtime.known())
     for zone in list(node.zones.values()):
         node.lifecycle.let_go(zone)
-        if _has_ended_since(node, zone):
-            continue
-        if zone.life.state == "starting" or (zone.running and not _is_alive(zone)):
-            node.lifecycle.lost(zone)
+        if zone.life.state == "starting" and zone.life.made:
+            node.lifecycle.carry_on(zone)
+        elif zone.life.state == "starting":
+            node.lifecycle.take_back(zone)
         elif zone.running:
             node.lifecycle.watch(zone)
-        elif zone.uuid in known or (node.home.netns / zone.uuid).exists() or zone.rootfs.is_mount():
+        elif _has_left(node, zone, known):
             node.lifecycle.clear_now(zone)
     _remove_strangers(node)
+
+
+def _has_left(node: Node, zone: Zone, known: set[str]) -> bool:
+    """Whether something of a stopped zone's last life is there."""
+    left = zone.uuid in known or (node.home.netns / zone.uuid).exists() or zone.lives.exists()
+    return left or zone.rootfs.is_mount()
 
 
 def take_up_policies(node: Node) -> None:
@@ -57,23 +70,6 @@ def take_up_policies(node: Node) -> None:
     kept = node.home.real / "boot_id"
     node.lifecycle.restarts.begin(node.zones.values(), host_booted=kept.exists() and kept.read_text().strip() != now)
     kept.write_text(now)
-
-
-def _has_ended_since(node: Node, zone: Zone) -> bool:
-    """Whether a zone ended after the exit files were taken: conmon leaves one before it goes."""
-    if not zone.running or _is_alive(zone):
-        return False
-    node.look()
-    return bool(zone.ended.is_set())
-
-
-def _is_alive(zone: Zone) -> bool:
-    """Whether the zone's conmon lives and is its conmon, not a later process with that number."""
-    try:
-        words = Path(f"/proc/{zone.life.conmon_pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.path.basename(words[0]) == b"conmon" and zone.uuid.encode() in words  # noqa: PTH119 - bytes
 
 
 def _remove_strangers(node: Node) -> None:
@@ -89,8 +85,10 @@ def _remove_strangers(node: Node) -> None:
 def clean_up(node: Node) -> None:
     """Kill and remove every zone of the node, and all it ever mounted or made. The images stay."""
     for zone in list(node.zones.values()):
-        if zone.running and _is_alive(zone):
+        if zone.running and conmon.is_alive(zone):
             node.lifecycle.unpause(zone)  # what is frozen can't be killed
+        if zone.life.state == "starting":
+            node.lifecycle.take_back(zone)
         node.lifecycle.clear_now(zone)
         rootfs.unmount_root(zone)
         node.discard(zone.folder)

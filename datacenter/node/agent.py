@@ -15,7 +15,6 @@ from gevent.lock import RLock
 
 from datacenter.node import adoption, copy, machines, snapshots, spawn, stats, stdio
 from datacenter.node.build import task as build
-from datacenter.node.exits import Exits
 from datacenter.node.exports import Exports
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
@@ -65,21 +64,17 @@ class Node:
             net=self.network,
             zones=self.zones,
             report=self._report,
-            look=self.look,
         )
         self._turns: dict[str, RLock] = defaultdict(RLock)
-        self._exits = Exits(home.exits, self._ended)
 
     def start(self) -> None:
         """Take up the zones that are there, then begin to tell and to listen."""
         self.network.prepare()
         self.outside.sweep()
         adoption.load_zones(self)
-        self._exits.look()
         adoption.adopt(self)
         self.names.adopt([zone for zone in self.zones.values() if zone.running])
         self.network.fill_spare()
-        self._exits.start()
         gevent.spawn(self.news.live)
         for zone in self.zones.values():
             self._report(zone, node_fields(zone))
@@ -137,15 +132,6 @@ class Node:
         doomed = [str(path) for path in self.home.trash.iterdir()]
         if doomed:
             spawn.run(["rm", "-rf", "--one-file-system", *doomed])
-
-    def look(self) -> None:
-        """Take note of containers that have ended and were not seen to."""
-        self._exits.look()
-
-    def _ended(self, uuid: str, code: int) -> None:
-        zone = self.zones.get(uuid)
-        if zone is not None:
-            self.lifecycle.ended(zone, code)
 
     def _report(self, zone: Zone, fields: dict[str, Any]) -> None:
         self.news.push(zone.uuid, fields)

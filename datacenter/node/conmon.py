@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import gevent
 import msgspec
 from gevent.socket import wait_read
 
 from datacenter.node import spawn
 from datacenter.node.complaints import start_failure
-from datacenter.node.home import Home
 from datacenter.node.runtime import Runtime
 from datacenter.node.zone import Zone
 
 SYNC_FD = 3
+PROC = Path("/proc")
+GOING = 10.0
+"""Seconds in which a conmon without a container must be gone."""
 
 
-def create(zone: Zone, home: Home, runtime: Runtime) -> tuple[int, int]:
-    """Make the container under a new conmon, its process not yet started: (init's pid, conmon's pid).
+def create(zone: Zone, runtime: Runtime) -> int:
+    """Make the container under a new conmon, its process not yet started; return init's pid.
 
     conmon reports the pid, or the runtime's complaint, as a line of JSON on its sync pipe. Raises TaskError.
     """
+    zone.present_life.mkdir(parents=True, exist_ok=True)
     reader, writer = os.pipe()
     try:
-        spawn.start(_argv(zone, home, runtime), fds={SYNC_FD: writer}, env={"_OCI_SYNCPIPE": str(SYNC_FD)}, setsid=True)
+        env = {"_OCI_SYNCPIPE": str(SYNC_FD)}
+        starter = spawn.start(_argv(zone, runtime), fds={SYNC_FD: writer}, env=env, setsid=True)
     finally:
         os.close(writer)
     report = _read_report(reader)
     if report.data <= 0:
         raise start_failure(report.message)
-    return report.data, int((zone.bundle / "conmon.pid").read_text())
+    starter.wait()  # it writes its child's pid file, and may be slower than the child
+    return report.data
 
 
 class _Report(msgspec.Struct):
@@ -40,11 +49,12 @@ class _Report(msgspec.Struct):
     message: str = ""
 
 
-def _argv(zone: Zone, home: Home, runtime: Runtime) -> list[str]:
+def _argv(zone: Zone, runtime: Runtime) -> list[str]:
+    own = zone.present_life
     argv = ["conmon", "--api-version=1", "-c", zone.uuid, "-u", zone.uuid, "-n", zone.uuid]
-    argv += ["-b", str(zone.bundle), "-p", str(zone.bundle / "pidfile"), "-P", str(zone.bundle / "conmon.pid")]
+    argv += ["-b", str(zone.bundle), "-p", str(own / "pidfile"), "-P", str(_pid_file(zone))]
     log = "none" if zone.metadata.get("docker:logdriver") == "none" else f"k8s-file:{zone.log_path}"
-    argv += ["-l", log, "--exit-dir", str(home.exits), "--full-attach", "--no-sync-log"]
+    argv += ["-l", log, "--exit-dir", str(own), "--full-attach", "--no-sync-log"]
     argv += ["-r", runtime.program, *(f"--runtime-arg={argument}" for argument in runtime.global_args)]
     limit = zone.record.get("zlog_max_size")
     if limit:
@@ -81,3 +91,80 @@ def pid_in(path: Path) -> int | None:
         return int(path.read_text())
     except (FileNotFoundError, ValueError):
         return None
+
+
+def _pid_file(zone: Zone) -> Path:
+    return zone.present_life / "conmon.pid"
+
+
+def hold(zone: Zone) -> int | None:
+    """Open a pidfd of the conmon of the zone's present life; None when it is gone."""
+    pid = pid_in(_pid_file(zone))
+    try:
+        pidfd = os.pidfd_open(pid) if pid else None
+    except ProcessLookupError:
+        return None
+    if pid and pidfd is not None and not _names(pid, zone):  # a later process with that number
+        os.close(pidfd)
+        return None
+    return pidfd
+
+
+def await_end(pidfd: int) -> None:
+    """Wait until a conmon is gone, and let go of its pidfd."""
+    wait_read(pidfd)
+    os.close(pidfd)
+
+
+def see_off(zone: Zone) -> None:
+    """Wait until the conmon of a container that was removed is gone, and kill it when it stays."""
+    pidfd = hold(zone)
+    if pidfd is not None:
+        with gevent.Timeout(GOING, exception=False):
+            wait_read(pidfd)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+
+
+def is_alive(zone: Zone) -> bool:
+    """Whether the conmon of the zone's present life is there."""
+    pidfd = hold(zone)
+    if pidfd is None:
+        return False
+    os.close(pidfd)
+    return True
+
+
+def end_all(zone: Zone) -> None:
+    """Kill whatever is making a container for the zone's present life, or keeping one: conmon and the runtime."""
+    with gevent.Timeout(GOING, exception=False):
+        while found := list(_of(zone)):
+            for pidfd in found:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            for pidfd in found:
+                await_end(pidfd)
+
+
+def _of(zone: Zone) -> Iterator[int]:
+    """Pidfds of the processes that were given files of the zone's present life: nobody else names these."""
+    for pid in [int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()]:
+        if not _names(pid, zone):
+            continue
+        with suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(pid)
+            if _names(pid, zone):
+                yield pidfd
+            else:
+                os.close(pidfd)
+
+
+def _names(pid: int, zone: Zone) -> bool:
+    """Whether a process names a file of the zone's present life in its command line."""
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    own = f"{zone.present_life}/".encode()
+    return any(word.startswith(own) for word in words)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -40,7 +40,8 @@ class Batch(Protocol):
     """Where output is gathered on its way to one send.
 
     The next piece is read into ``space(lead)`` (``lead`` bytes of it are not output and get overwritten) and
-    made known by ``add(kind, size)``, ``size`` without the lead; ``take()`` hands out what was gathered.
+    made known by ``add(kind, size)``, ``size`` without the lead; ``take()`` hands out what was gathered, and ``rest()``
+    says that it is used and nothing waits to be read: who is silent for hours needs no memory meanwhile.
     """
 
     @property
@@ -49,6 +50,7 @@ class Batch(Protocol):
     def add(self, kind: int, size: int) -> None: ...
     def finish(self, kind: int) -> None: ...
     def take(self) -> bytes | memoryview: ...
+    def rest(self) -> None: ...
 
 
 class Framing(Protocol):
@@ -147,9 +149,19 @@ class FrameBatch:
     ROOM = 16 * 1024
     """A piece is read only while this much is free: twice conmon's largest packet."""
 
+    SPARE = 8
+    _spare: ClassVar[list[memoryview]] = []
+    """Buffers of batches at rest, for whoever has something to read next."""
+
     def __init__(self) -> None:
-        self._view = memoryview(bytearray(BATCH))
+        self._held: memoryview | None = None
         self._end = 0
+
+    @property
+    def _view(self) -> memoryview:
+        if self._held is None:
+            self._held = self._spare.pop() if self._spare else memoryview(bytearray(BATCH))
+        return self._held
 
     @property
     def full(self) -> bool:
@@ -166,7 +178,12 @@ class FrameBatch:
         """Nothing: bytes are never held back."""
 
     def take(self) -> memoryview:
-        """The frames so far; good until the next piece is read."""
+        """The frames so far; good until the next piece is read, or the batch rests."""
         taken = self._view[: self._end]
         self._end = 0
         return taken
+
+    def rest(self) -> None:
+        view, self._held = self._held, None
+        if view is not None and len(self._spare) < self.SPARE:
+            self._spare.append(view)

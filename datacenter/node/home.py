@@ -50,11 +50,6 @@ class Home:
         return self.settings.state.resolve() / "volumes"
 
     @property
-    def exits(self) -> Path:
-        """Where conmon writes ``<uuid>`` when a container has ended."""
-        return self.root / "exits"
-
-    @property
     def netns(self) -> Path:
         return self.root / "netns"
 
@@ -86,7 +81,7 @@ class Home:
         return kept.read_text().strip()
 
     def make_folders(self) -> None:
-        ours = (self.zones, self.layers, self.exits, self.netns, self.runtime_state, self.trash, self.staging)
+        ours = (self.zones, self.layers, self.netns, self.runtime_state, self.trash, self.staging)
         for folder in (*ours, self.volumes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +13,10 @@ from typing import Any
 import gevent
 import msgspec
 from gevent.event import AsyncResult
-from gevent.socket import wait_read
 
 from datacenter.clock import iso
 from datacenter.node import cgroups, complaints, conmon, health, layers, network, programs, rootfs, spawn, spec, users
-from datacenter.node.exits import UNKNOWN_EXIT
+from datacenter.node.exits import end_of
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
 from datacenter.node.logfiles import keep_earlier
@@ -31,15 +31,13 @@ from datacenter.node.zone import Zone
 
 EXIT_STATUS = {"InitNotFound": 127, "InitNotExecutable": 126}
 START_FAILED = 128
+NO_PROCESS: dict[str, Any] = {"pid": None, "made": None}
 KILL_LIMIT = 30.0
 """Seconds in which a killed container must be gone; longer means a process stuck in the kernel."""
 
 
 class Lifecycle:
-    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for.
-
-    ``look`` takes the exit files that are there.
-    """
+    """Boots zones and sees them end. ``report`` is told of every change that happens without being asked for."""
 
     def __init__(
         self,
@@ -52,7 +50,6 @@ class Lifecycle:
         net: network.Network,
         zones: Mapping[str, Zone],
         report: Callable[[Zone, dict[str, Any]], None],
-        look: Callable[[], None],
     ) -> None:
         self._home = home
         self._runtime = runtime
@@ -61,14 +58,11 @@ class Lifecycle:
         self._outside = outside
         self._net = net
         self._report = report
-        self._look = look
         self._volumes = Volumes(home, images, zones, self.cleared)
         self._filters = Filters(home, runtime)
         self.restarts = Restarts(self._boot_again)
         self._shipper = Shipper(home.netns, home.hostname)
         self._health = health.Monitor(runtime, lambda zone: report(zone, node_fields(zone)))
-        self._early: dict[str, int] = {}
-        """Exit codes of containers that ended before their start was written down."""
         self._nudge: AsyncResult | None = None
         self._clearing: dict[str, gevent.Greenlet] = {}
 
@@ -94,7 +88,7 @@ class Lifecycle:
     def _boot(self, zone: Zone, **fields: Any) -> None:
         self.hurry()
         self.cleared(zone)
-        zone.change_life(state="starting", oom_killed=False, last_end=_end_of(zone), **fields)
+        zone.change_life(state="starting", number=zone.life.number + 1, **fields)
         try:
             self._start(zone)
         except (TaskError, OSError) as error:
@@ -111,10 +105,8 @@ class Lifecycle:
 
     def _give_up(self, zone: Zone, status: int) -> None:
         """Note that a zone could not be started, and clear away what was made for it."""
-        self._early.pop(zone.uuid, None)
-        zone.change_life(
-            state="stopped", waiting=False, pid=None, conmon_pid=None, exit_status=status, exit_timestamp=iso()
-        )
+        end = {"exit_status": status, "exit_timestamp": iso(), "oom_killed": False, "last_end": _end_of(zone)}
+        zone.change_life(state="stopped", waiting=False, **NO_PROCESS, **end)
         zone.tell_not_started()
         self._clear_later(zone)
         self._report(zone, node_fields(zone))
@@ -132,13 +124,22 @@ class Lifecycle:
         self._filters.learn(zone.uuid, config)
         for hook in list(zone.before_start):
             hook(zone)
+        self._go_on(zone, iso())
+
+    def carry_on(self, zone: Zone) -> None:
+        """Bring a start to its end over which an agent died when the container was made; its process may have run."""
+        try:
+            self._go_on(zone, str(zone.life.made))
+        except (TaskError, OSError):
+            self._give_up(zone, START_FAILED)
+
+    def _go_on(self, zone: Zone, since: str) -> None:
         self._runtime.start(zone.uuid)
         if health.check_of(zone):
             health.note(zone, health.Health(Log=health.health_of(zone).Log))
-        zone.change_life(state="running", waiting=False, boot_timestamp=iso(), exit_status=None, exit_timestamp=None)
+        began = {"boot_timestamp": since, "last_end": _end_of(zone), "oom_killed": False}
+        zone.change_life(state="running", waiting=False, exit_status=None, exit_timestamp=None, **began)
         self.watch(zone)
-        if zone.uuid in self._early:
-            self.ended(zone, self._early.pop(zone.uuid))
 
     def _create(self, zone: Zone, place: spec.Place) -> dict[str, Any]:
         """Have the runtime make the container; its process waits. Return its configuration."""
@@ -151,10 +152,10 @@ class Lifecycle:
         self._filters.use(config)
         (zone.bundle / "config.json").write_bytes(msgspec.json.encode(config))
         try:
-            pid, conmon_pid = conmon.create(zone, self._home, self._runtime)
+            pid = conmon.create(zone, self._runtime)
         except TaskError as error:
             raise complaints.blamed(error, zone.linux) from error
-        zone.change_life(pid=pid, conmon_pid=conmon_pid)
+        zone.change_life(pid=pid, made=iso())
         return config
 
     def _prepare(self, zone: Zone) -> spec.Place:
@@ -190,23 +191,19 @@ class Lifecycle:
         if zone.life.state == "stopped" and not zone.root_holders:
             rootfs.unmount_root(zone)
 
-    def ended(self, zone: Zone, code: int) -> None:
+    def _ended(self, zone: Zone) -> None:
         """Take note of a container's end, and do as its restart policy says.
 
         What it used is cleared away behind the caller's back.
         """
-        if zone.life.state == "starting":
-            self._early[zone.uuid] = code
-            return
-        if not zone.running:
-            return
         oom = cgroups.was_oom_killed(f"{self._host.cgroup}/{zone.uuid}")
-        end = {"exit_status": code, "exit_timestamp": iso(), "oom_killed": oom, "paused": False}
+        code, moment = end_of(zone)
+        end = {"exit_status": code, "exit_timestamp": moment, "oom_killed": oom, "paused": False}
         if health.check_of(zone):
             was = health.health_of(zone)
             health.note(zone, health.Health("unhealthy", was.FailingStreak, was.Log))  # as dockerd has it
         again = plan(zone, msgspec.structs.replace(zone.life, **end))
-        zone.change_life(state="stopped", pid=None, conmon_pid=None, **end, **again)
+        zone.change_life(state="stopped", **NO_PROCESS, **end, **again)
         self._report(zone, node_fields(zone))
         self._clear_later(zone)
         if zone.life.waiting:
@@ -219,6 +216,8 @@ class Lifecycle:
         self._shipper.drain(zone)
         self._net.disconnect(zone.uuid)
         self._runtime.delete(zone.uuid)
+        conmon.see_off(zone)
+        shutil.rmtree(zone.lives, ignore_errors=True)
         self._unmount_unused(zone)
         self._net.fill_spare()
 
@@ -234,35 +233,25 @@ class Lifecycle:
         self._clear(zone)
 
     def watch(self, zone: Zone) -> None:
-        """Look after a running zone: its health, its log, and a conmon that dies without an exit file."""
+        """Look after a running zone: its health, its log, and its end, which is that of its conmon."""
         self._health.watch(zone)
         self._shipper.watch(zone)
         keep_earlier(zone)
-        gevent.spawn(self._watch, zone, zone.life.conmon_pid)
-
-    def _watch(self, zone: Zone, conmon_pid: int) -> None:
-        try:
-            pidfd = os.pidfd_open(conmon_pid)
-        except ProcessLookupError:
-            pass  # it was quick
+        pidfd = conmon.hold(zone)
+        if pidfd is None:
+            self._ended(zone)
         else:
-            wait_read(pidfd)
-            os.close(pidfd)
-        self._look()
-        if zone.running and zone.life.conmon_pid == conmon_pid:
-            self.lost(zone)
+            gevent.spawn(self._watch, zone, pidfd)
 
-    def lost(self, zone: Zone) -> None:
-        """Note the end of a zone whose conmon died with its exit code, or of one whose start nobody finished."""
-        code = self._early.pop(zone.uuid, None)
-        if zone.life.state == "starting" and code is not None:  # it did start, and was quicker than the note of it
-            zone.change_life(state="running", boot_timestamp=iso())
-            self.ended(zone, code)
-        elif zone.life.state == "starting":
-            zone.change_life(state="stopped", pid=None, conmon_pid=None)
-            self._clear_later(zone)
-        else:
-            self.ended(zone, UNKNOWN_EXIT)
+    def _watch(self, zone: Zone, pidfd: int) -> None:
+        conmon.await_end(pidfd)
+        self._ended(zone)
+
+    def take_back(self, zone: Zone) -> None:
+        """Have a start that nobody finished come to nothing: whoever asked for it, or its policy, may try again."""
+        conmon.end_all(zone)
+        zone.change_life(state="stopped", **NO_PROCESS)
+        self.clear_now(zone)
 
     def stop(self, zone: Zone, timeout: float) -> None:
         """Send the stop signal, after ``timeout`` seconds SIGKILL (0: at once; negative: never); wait for the end.

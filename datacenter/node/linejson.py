@@ -119,7 +119,7 @@ class LineBatch:
 
     def __init__(self, names: dict[int, str]) -> None:
         self._names = names
-        self._view = memoryview(bytearray(self.PIECE))
+        self._view = memoryview(b"")
         self._lead = 0
         self._decoders = {kind: codecs.getincrementaldecoder("utf-8")("replace") for kind in names}
         self._lines: list[bytes] = []
@@ -131,6 +131,8 @@ class LineBatch:
 
     def space(self, lead: int = 0) -> memoryview:
         self._lead = lead
+        if not self._view:
+            self._view = memoryview(bytearray(self.PIECE))
         return self._view
 
     def add(self, kind: int, size: int) -> None:
@@ -151,3 +153,6 @@ class LineBatch:
         self._lines.clear()
         self._size = 0
         return taken
+
+    def rest(self) -> None:
+        self._view = memoryview(b"")

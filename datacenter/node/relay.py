@@ -110,6 +110,7 @@ def relay(source: Source, client: Client) -> None:
         source.wait()
         going = source.fill(batch)
         client.send(batch.take())
+        batch.rest()
 
 
 def drain(source: Source) -> None:
@@ -117,6 +118,7 @@ def drain(source: Source) -> None:
     batch = FrameBatch()
     while source.fill(batch):
         batch.take()
+        batch.rest()
         source.wait()
 
 

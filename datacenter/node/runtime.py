@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -41,34 +42,43 @@ class Runtime:
             raise TaskError("InternalError", f"{self.name} {arguments[0]}: {output.strip()}")
 
     def start(self, uuid: str) -> None:
-        """Let a created container's process go. Raises TaskError.
+        """Let a created container's process go; one that was let go before is left alone. Raises TaskError.
 
         With crun it waits for one byte on a fifo, which is all ``crun start`` writes too, at the price of a
-        program's start; whenever the fifo isn't as expected the program is asked.
+        program's start. The fifo's absence is how both runtimes know a running container from a created one.
         """
-        if self.name != "crun" or not _release(self._state / uuid / "exec.fifo"):
+        fifo = self._state / uuid / "exec.fifo"
+        if self.name == "crun":
+            _release(fifo)
+        elif fifo.exists():
             self.call("start", uuid)
 
     def delete(self, uuid: str) -> None:
-        """Kill and forget a container with its cgroups; no error when it is unknown."""
+        """Kill and forget a container with its cgroups, even a half-made one; no error when it is unknown."""
         spawn.run(self.argv("delete", "--force", uuid))
+        shutil.rmtree(self._state / uuid, ignore_errors=True)
 
     def known(self) -> list[str]:
         """Containers the runtime has state of."""
         return [entry.name for entry in self._state.iterdir() if entry.is_dir()]
 
 
-def _release(fifo: Path) -> bool:
-    """Write the byte a container waits for, if it waits."""
+def _release(fifo: Path) -> None:
+    """Write the byte a container waits for, if it waits, then remove the fifo.
+
+    In this order: who is killed in between leaves a fifo at which nobody waits, not a container nobody can reach.
+    """
     try:
         fd = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fifo.unlink()  # its absence is how crun knows a running container from a created one
-        return os.write(fd, b"\0") == 1
-    finally:
-        os.close(fd)
+    except FileNotFoundError:
+        return  # it was let go
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+    else:
+        with open(fd, "wb", buffering=0) as end:  # noqa: PTH123 - a descriptor
+            end.write(b"\0")
+    fifo.unlink(missing_ok=True)
 
 
 def find_runtime(home: Home) -> Runtime:

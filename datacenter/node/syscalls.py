@@ -11,8 +11,6 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
-IN_MOVED_TO, IN_CLOSE_WRITE = 0x80, 0x8
-IN_NONBLOCK, IN_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 RESOLVE_NO_MAGICLINKS, RESOLVE_BENEATH = 0x02, 0x08
 
 _OPENAT2 = 437
@@ -67,13 +65,6 @@ def open_beneath(folder: int, path: str, flags: int) -> int:
     how = _OpenHow(flags, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
     size = ctypes.c_size_t(ctypes.sizeof(how))
     return _checked(_libc.syscall(_OPENAT2, folder, os.fsencode(path), ctypes.byref(how), size), path)
-
-
-def inotify(folder: Path, mask: int) -> int:
-    """A non-blocking inotify descriptor that watches one folder."""
-    fd = _checked(_libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "inotify_init1")
-    _checked(_libc.inotify_add_watch(fd, str(folder).encode(), ctypes.c_uint32(mask)), str(folder))
-    return fd
 
 
 def is_mounted(path: Path) -> bool:

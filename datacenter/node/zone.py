@@ -27,8 +27,12 @@ class Life(msgspec.Struct, kw_only=True):
     """
 
     state: str = "stopped"
+    number: int = 0
+    """Counts the zone's boots; what conmon leaves of each has a place of its own."""
     pid: int | None = None
-    conmon_pid: int | None = None
+    made: str | None = None
+    """When the container of a life that is starting was made. From then on its process may run, and whoever finds it
+    goes on with the start; before, there is nothing that could not be taken back."""
     boot_timestamp: str | None = None
     exit_status: int | None = None
     exit_timestamp: str | None = None
@@ -161,7 +165,7 @@ class Zone:
 
     @property
     def bundle(self) -> Path:
-        """The OCI bundle: config.json, conmon's pid files, ``attach`` socket and ``ctl`` fifo."""
+        """The OCI bundle: config.json, conmon's ``attach`` socket and ``ctl`` fifo."""
         return self.folder / "bundle"
 
     @property
@@ -187,6 +191,16 @@ class Zone:
     def log_path(self) -> Path:
         """The log conmon writes (k8s-file); absent before the first boot."""
         return self.folder / "stdio.log"
+
+    @property
+    def lives(self) -> Path:
+        """What conmon leaves of the present life, and of one that nobody has cleared away; absent otherwise."""
+        return self.folder / "lives"
+
+    @property
+    def present_life(self) -> Path:
+        """Its conmon's pid files, and once it is gone its container's exit code."""
+        return self.lives / str(self.life.number)
 
     @property
     def attach_socket(self) -> Path:

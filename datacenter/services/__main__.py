@@ -1,9 +1,10 @@
 """The services process: ``python -m datacenter.services --settings <state>/datacenter.json``."""
 
 # ruff: noqa: E402 - sockets are made green before anybody imports them
-from gevent import monkey
+from gevent import config, monkey
 
 monkey.patch_all()
+config.track_greenlet_tree = False
 
 import argparse
 import os

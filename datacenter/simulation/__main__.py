@@ -1,9 +1,10 @@
 """``python -m datacenter.simulation --settings FILE``: all simulated compute nodes of an instance in one process."""
 
 # ruff: noqa: E402 - sockets are made green before anybody imports them
-from gevent import monkey
+from gevent import config, monkey
 
 monkey.patch_all()
+config.track_greenlet_tree = False
 
 import argparse
 import os

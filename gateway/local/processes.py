@@ -25,7 +25,7 @@ pause=0
 while :; do
     began=$(date +%s)
     "$@" & child=$!
-    echo "$child" > "$pidfile"
+    echo "$child" > "$pidfile.new" && mv "$pidfile.new" "$pidfile"
     wait "$child"
     lived=$(($(date +%s) - began))
     if [ "$lived" -ge "${KEEPER_STEADY:-5}" ]; then pause=0; elif [ "$pause" -lt 5 ]; then pause=$((pause + 1)); fi

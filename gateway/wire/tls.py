@@ -219,11 +219,12 @@ class TLSSocket:
             try:
                 return call(*args)
             except SSL.WantReadError:
-                self._wait(for_read=True, own=reading)
+                for_read = True
             except SSL.WantWriteError:
-                self._wait(for_read=False, own=not reading)
+                for_read = False
             except SSL.Error as error:
                 raise _as_os_error(error) from error
+            self._wait(for_read=for_read, own=reading is for_read)  # outside: an error being handled is kept alive
 
     def _wait(self, *, for_read: bool, own: bool) -> None:
         """Wait for the descriptor; woken with EBADF when another greenlet closes the socket.

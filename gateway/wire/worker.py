@@ -61,6 +61,7 @@ class Worker(GeventWorker):
     def init_process(self) -> None:
         """Die with the arbiter: a worker that outlives it holds the port that the next arbiter wants."""
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        gevent.config.track_greenlet_tree = False  # who spawned whom: 10 µs and 2 KiB of each greenlet
         super().init_process()
 
     def load_wsgi(self) -> None:

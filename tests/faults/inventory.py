@@ -111,7 +111,8 @@ def records(running: Running, vms: dict[str, str]) -> Iterator[Held]:
             yield Held("announcement", f"{row['vm_uuid']} {vms.get(row['vm_uuid'])}")
     for row in left.values():
         if row["worker"] or time.time() - row["changed"] > GRACE_SECONDS + 5:
-            yield Held("undertaking", f"{row['kind']} {row['subject']} {vms.get(row['subject'])}")
+            whose = f"of {row['worker']}" if row["worker"] else f"left {time.time() - row['changed']:.0f} s ago"
+            yield Held("undertaking", f"{row['kind']} {row['subject']} {vms.get(row['subject'])} {whose}")
     for table in ("image_tags", "image_digests"):
         query = f"SELECT * FROM {table} WHERE config_digest NOT IN (SELECT config_digest FROM images)"  # noqa: S608
         for row in rows(base, query):
@@ -129,15 +130,16 @@ def node(running: Running, home: Home, vms: dict[str, str]) -> Iterator[Held]:
         raise FileNotFoundError(inside)
     for zone in names(inside / "zones"):
         yield Held("zone", zone, zone)
+        for life in names(inside / "zones" / zone / "lives"):
+            yield Held("life", f"{zone}/{life}", zone, while_running=True)
         for session in names(inside / "zones" / zone / "exec"):
             yield Held("exec folder", f"{zone}/{session}")
     for folder, kind in ((home.netns, "netns"), (home.runtime_state, "runtime state")):
         for name in names(inside / folder.relative_to(home.root)):
             if not name.startswith(f"spare-{pid}-"):
                 yield Held(kind, name, name, while_running=True)
-    for folder in ("exits", "trash"):
-        for name in names(inside / folder):
-            yield Held(folder, name)
+    for name in names(inside / "trash"):
+        yield Held("trash", name)
     for name in names(inside / "layers"):
         if name.endswith((".partial", ".file", ".new")):
             yield Held("layer", name)

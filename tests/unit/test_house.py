@@ -26,6 +26,7 @@ SWALLOWING = {
     "gateway/direct.py:answer": "the edge of what is answered without Flask, which answers faults of ours likewise",
     "gateway/pipeline.py:run": "whatever the error is, undo runs and members see it; what they left of it is raised",
     "gateway/pipeline.py:take_back": "one undo that fails must not stop the others",
+    "translators/leadership.py:_keep_on": "endless work in the background is taken up again: nobody else would do it",
     "gateway/wire/worker.py:_answer": "the edge: a fault in one answer costs its connection, not the worker",
 }
 """Places where an except of everything does not raise again, each with its reason."""

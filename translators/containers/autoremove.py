@@ -25,7 +25,7 @@ from sdc import DataCenterClients
 from sdc.errors import SdcError
 from translators.containers.removal import destroy, is_due
 from translators.containers.vmfeed import feed_of
-from translators.leadership import leading
+from translators.leadership import lead
 
 Vm = dict[str, Any]
 
@@ -49,11 +49,7 @@ class AutoRemove:
         self._busy: set[str] = set()
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="autoremove", daemon=True).start()
-
-    def _run(self) -> None:
-        with leading(self._lock_file):
-            self._lead()
+        lead("autoremove", self._lock_file, self._lead)
 
     def _lead(self) -> None:
         """Listen and reconcile for ever."""

@@ -85,9 +85,10 @@ class VmFeed:
     def listen(self, listener: Callable[[Vm | None], None]) -> None:
         """Have every change told; None means: connected or lost, something may have been missed.
 
-        Listeners run in the feed's own greenlet and must not block.
+        Listeners run in the feed's own greenlet and must not block. One that listens already does so once.
         """
-        self._listeners.append(listener)
+        if listener not in self._listeners:
+            self._listeners.append(listener)
         self.start()
 
     @contextmanager

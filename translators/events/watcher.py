@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 import time
 import uuid
 from dataclasses import replace
@@ -27,7 +26,7 @@ from sdc.errors import SdcError
 from translators.containers.vmfeed import feed_of
 from translators.events.recorder import observe
 from translators.events.story import is_code_late
-from translators.leadership import leading
+from translators.leadership import lead
 
 Vm = dict[str, Any]
 
@@ -61,19 +60,19 @@ class Watcher:
         )
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="events", daemon=True).start()
+        lead("events", self._lock_file, self._lead)
 
-    def _run(self) -> None:
-        with leading(self._lock_file):
-            self._feed.listen(self._news.put)
-            listed = self._reconcile_when_due(None)
-            while True:
-                try:
-                    vm = self._news.get(timeout=LOST_SECONDS)
-                except queue.Empty:
-                    listed = self._reconcile_when_due(listed)
-                else:
-                    listed = self._reconcile_when_due(None) if vm is None else self._hear(vm, listed)
+    def _lead(self) -> None:
+        """Listen and reconcile for ever."""
+        self._feed.listen(self._news.put)
+        listed = self._reconcile_when_due(None)
+        while True:
+            try:
+                vm = self._news.get(timeout=LOST_SECONDS)
+            except queue.Empty:
+                listed = self._reconcile_when_due(listed)
+            else:
+                listed = self._reconcile_when_due(None) if vm is None else self._hear(vm, listed)
 
     def _reconcile_when_due(self, listed: float | None) -> float | None:
         """List unless that was done lately; return when it was, None when it has to be done again soon."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -92,6 +92,22 @@ def test_however_the_stream_is_cut_the_bytes_are_the_same(parts, cuts, framed):
     stream = b"".join(frame(kind, data) for kind, data in parts)
     expected = stream if framed else b"".join(data for _, data in parts)
     assert output(stream + END, framed=framed, cuts=cuts) == (expected, {"code": 3, "signal": None})
+
+
+def test_consoles_that_wait_share_a_buffer():
+    buffers = set()
+    with ExitStack() as stack:
+        outputs = []
+        for _ in range(20):
+            console, node = stack.enter_context(pair(FrameConsole))
+            outputs.append((console.output(framed=True), node))
+        for output_, node in outputs:
+            node.sendall(frame(1, b"a") + END)
+            chunk = next(output_)
+            assert chunk == frame(1, b"a")
+            buffers.add(id(chunk.obj))
+            assert list(output_) == []
+    assert len(buffers) == 1
 
 
 def test_an_unknown_frame_is_an_error():

@@ -185,8 +185,11 @@ class TestedNode:
 
     __test__ = False
 
-    def __init__(self, state: Path, port_base: int, instance: str = "z", **settings) -> None:
+    def __init__(
+        self, state: Path, port_base: int, instance: str = "z", environment: dict | None = None, **settings
+    ) -> None:
         self.state = state
+        self.environment = {**os.environ, **(environment or {})}
         self.port = port_base + 30
         self.settings = state / "datacenter.json"
         state.mkdir(parents=True, exist_ok=True)
@@ -203,7 +206,7 @@ class TestedNode:
         return [sys.executable, "-m", "datacenter.node", "--settings", str(self.settings), "--number", "0", *extra]
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._command())
+        self.process = subprocess.Popen(self._command(), env=self.environment)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:

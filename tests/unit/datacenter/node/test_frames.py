@@ -85,6 +85,18 @@ def test_a_batch_frames_pieces_in_place_and_can_be_used_again():
     assert bytes(batch.take()) == b""
 
 
+def test_batches_at_rest_share_their_buffers():
+    batches = [FrameBatch() for _ in range(20)]
+    spaces = set()
+    for batch in batches:
+        batch.space()[:1] = b"x"
+        spaces.add(id(batch.space().obj))
+        batch.add(STDOUT, 1)
+        assert bytes(batch.take()) == frame(STDOUT, b"x")
+        batch.rest()
+    assert len(spaces) == 1
+
+
 def test_a_batch_overwrites_the_lead_byte_of_a_packet():
     batch = FrameBatch()
     batch.space(lead=1)[:4] = b"\x03abc"

@@ -341,7 +341,7 @@ def test_a_killed_agent_loses_nothing(node, center):
 def test_a_killed_conmon_is_noticed(node, center):
     vm = node.create("sleep", "60")
     pid = node.task("machine_boot", uuid=vm)["vm"]["pid"]
-    conmon = int((node.state / "nodes" / "0" / "zones" / vm / "bundle" / "conmon.pid").read_text())
+    conmon = int((node.state / "nodes" / "0" / "zones" / vm / "lives" / "1" / "conmon.pid").read_text())
     os.kill(conmon, 9)
     assert center.wait_for(vm, lambda body: body["state"] == "stopped")["exit_status"] == 255
     until(lambda: not Path(f"/proc/{pid}").exists())

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from datacenter.node import rootfs, spawn
 from datacenter.node.conmon import pid_in
-from datacenter.node.exits import Exits
 from datacenter.node.programs import check_program
 from datacenter.node.rootpath import resolve
 from datacenter.node.signals import signal_number
@@ -157,18 +156,6 @@ def test_signals(name, number):
 def test_bad_signals(name):
     with pytest.raises(TaskError, match="Invalid signal"):
         signal_number(name)
-
-
-def test_exit_files_are_taken_once_and_only_when_whole(tmp_path):
-    seen = []
-    exits = Exits(tmp_path, lambda uuid, code: seen.append((uuid, code)))
-    (tmp_path / UUID).write_text("42")
-    (tmp_path / f"{UUID}.A1B2C3").write_text("0")
-    (tmp_path / UUID.replace("1", "2")).write_text("")
-    exits.look()
-    exits.look()
-    assert seen == [(UUID, 42)]
-    assert (tmp_path / f"{UUID}.A1B2C3").exists()
 
 
 def test_programs_run_without_a_fork():

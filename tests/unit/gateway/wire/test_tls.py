@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
 import socket
 
@@ -120,6 +121,16 @@ def test_timeouts_are_those_of_sockets(ends):
     with pytest.raises(BlockingIOError):
         server.recv(1)
     assert server.gettimeout() == 0.0
+
+
+def test_a_reader_that_waits_holds_nothing_of_its_last_try(ends):
+    server, client = ends
+    reading = gevent.spawn(server.recv, 1)
+    gevent.sleep(0)
+    gc.collect()
+    assert not [found for found in gc.get_objects() if isinstance(found, SSL.WantReadError)]
+    client.sendall(b"x")
+    assert reading.get() == b"x"
 
 
 def test_closing_wakes_a_reader_of_another_greenlet(ends):
