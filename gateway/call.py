@@ -71,6 +71,17 @@ class Duplex(Protocol):
     def close(self) -> None: ...
 
 
+class Tap(Protocol):
+    """Output that nobody needs to wait for: whoever holds one is told when its descriptor can be read."""
+
+    def fileno(self) -> int: ...
+
+    def pour(self, write: Callable[[bytes | memoryview], None]) -> bool:
+        """Read once, without waiting, and write what came; False at the end."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Reply:
     """What a handler answers. ``body`` is a decoded JSON value, so that members of the chain may rewrite it."""
@@ -126,11 +137,16 @@ class StreamReply(Reply):
     start: bytes = b""
     end: bytes = b"\n"
     content_type: str = "application/json"
+    tap: Tap | None = None
+    """The same as ``items``, bytes, for a stream that no member wraps: then ``items`` is not begun."""
 
 
 @dataclass(slots=True, kw_only=True)
 class HijackReply(Reply):
     """Hand the connection to ``session``; it owns both directions until it returns."""
+
+    tap: Tap | None = None
+    """All that ``session`` would do, for a connection that no member wraps: then ``session`` is not called."""
 
     session: Callable[[Duplex], None]
     content_type: str = "application/vnd.docker.raw-stream"

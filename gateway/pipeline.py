@@ -86,6 +86,10 @@ class Pipeline:
         """Whether any member looks at the elements of this operation's list."""
         return bool(self._chains[call.operation.name].item)
 
+    def wraps_streams(self, call: Call) -> bool:
+        """Whether ``open_stream`` would wrap anything for this call."""
+        return any(not step.member.observe for step in self._chains[call.operation.name].stream)
+
     def filter_items(self, call: Call, items: Iterable[Any]) -> Iterator[Any]:
         """Show each element of a list or stream to the members in order; leave out what one of them drops."""
         steps = self._chains[call.operation.name].item

@@ -11,7 +11,7 @@ import codecs
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -106,61 +106,91 @@ class FrameConsole:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._held = b""  # an unfinished header or end frame
+        self._rest = 0  # payload bytes of the current output frame still to come
+        self._open = True
         self.ended: dict[str, Any] | None = None
         self._lost = False
 
-    def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
-        held = b""  # an unfinished header or end frame
-        rest = 0  # payload bytes of the current output frame still to come
-        while self.ended is None and self._something_comes():
-            with _BUFFERS.lend() as buffer:
-                view = memoryview(buffer)
-                view[: len(held)] = held
-                got = self._receive(view[len(held) :])
-                if not got:
-                    break
-                filled, at = len(held) + got, 0
-                pieces: list[memoryview] = []
-                while at < filled:
-                    if rest:
-                        size = min(rest, filled - at)
-                        pieces.append(view[at : at + size])
-                        at, rest = at + size, rest - size
-                        continue
-                    if filled - at < _HEADER.size:
-                        break
-                    kind, length = _HEADER.unpack_from(buffer, at)
-                    if kind in (STDOUT, STDERR):
-                        at, rest = at + _HEADER.size, length
-                        continue
-                    if filled - at < _HEADER.size + length:
-                        break
-                    if kind == END:
-                        self.ended = msgspec.json.decode(view[at + _HEADER.size : at + _HEADER.size + length])
-                        break
-                    raise SdcUnavailable("cn-agent", 502, "BadFrame", f"unknown frame kind {kind}")
-                if framed and at:
-                    yield view[:at]
-                elif pieces and not framed:
-                    yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                held = bytes(view[at:filled])
-        self._lost = self.ended is None and not rest and not held
+    def fileno(self) -> int:
+        return self._sock.fileno()
 
-    def _something_comes(self) -> bool:
-        """Wait without a buffer; False at the end."""
+    def output(self, *, framed: bool) -> Iterator[bytes | memoryview]:
+        while self._open:
+            self._await()
+            with _BUFFERS.lend() as buffer:
+                data = self._read(buffer, framed=framed)
+                if data:
+                    yield data
+
+    def pour(self, write: Callable[[bytes | memoryview], Any], *, framed: bool) -> bool:
+        """Read once, without waiting, and write the output in it; False at the end.
+
+        For a console whose ``fileno`` somebody watches. What is written is only good during the call.
+        """
+        self._sock.settimeout(0.0)
         try:
-            return bool(self._sock.recv_into(_ONE, 1, socket.MSG_PEEK))
+            with _BUFFERS.lend() as buffer:
+                data = self._read(buffer, framed=framed)
+                if data:
+                    write(data)
+        except BlockingIOError:
+            pass
+        finally:
+            self._sock.settimeout(None)
+        return self._open
+
+    def _await(self) -> None:
+        """Wait without a buffer until there is something, or the end."""
+        with suppress(OSError):
+            self._sock.recv_into(_ONE, 1, socket.MSG_PEEK)
+
+    def _read(self, buffer: bytearray, *, framed: bool) -> bytes | memoryview:
+        """Receive once and return the output in it. Raises BlockingIOError."""
+        view, kept = memoryview(buffer), len(self._held)
+        view[:kept] = self._held
+        try:
+            got = self._sock.recv_into(view[kept:])
+        except BlockingIOError:
+            raise
         except OSError:
-            return False
+            got = 0  # the node is gone: the end without an end frame
+        if not got:
+            self._open = False
+            self._lost = not self._rest and not kept
+            return b""
+        pieces, whole = self._cut(view[: kept + got])
+        self._held = bytes(view[whole : kept + got])
+        if framed:
+            return view[:whole]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _cut(self, data: memoryview) -> tuple[list[memoryview], int]:
+        """Return the payloads in the data and where its last whole frame, or begun payload, of output ends."""
+        at, pieces = 0, []
+        while at < len(data):
+            if self._rest:
+                piece = data[at : at + self._rest]
+                pieces.append(piece)
+                at, self._rest = at + len(piece), self._rest - len(piece)
+                continue
+            if len(data) - at < _HEADER.size:
+                break
+            kind, length = _HEADER.unpack_from(data, at)
+            if kind in (STDOUT, STDERR):
+                at, self._rest = at + _HEADER.size, length
+                continue
+            if len(data) - at < _HEADER.size + length:
+                break
+            if kind != END:
+                raise SdcUnavailable("cn-agent", 502, "BadFrame", f"unknown frame kind {kind}")
+            self.ended = msgspec.json.decode(data[at + _HEADER.size : at + _HEADER.size + length])
+            self._open = False
+            break
+        return pieces, at
 
     def loss(self) -> bytes:
         return _HEADER.pack(SYSTEM, len(_LOST)) + _LOST if self._lost else b""
-
-    def _receive(self, view: memoryview) -> int:
-        try:
-            return self._sock.recv_into(view)
-        except OSError:
-            return 0  # the node is gone: the end without an end frame
 
     def _send(self, kind: int, payload: bytes = b"") -> None:
         self._sock.sendall(_HEADER.pack(kind, len(payload)) + payload)

@@ -26,6 +26,7 @@ from gateway.versions import negotiate
 from gateway.wire.hijack import HijackResponse
 from gateway.wire.ndjson import encode_json
 from gateway.wire.peer import peer_of
+from gateway.wire.resting import RestingResponse
 from gateway.wire.spawn import spawn
 from gateway.wire.watch import watched, watching
 from gateway.wire.websocket import WebSocketResponse
@@ -180,9 +181,10 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
         def run(stream: Duplex) -> None:
             session(pipeline.open_stream(call, stream))
 
+        tap = None if pipeline.wraps_streams(call) else reply.tap
         if reply.websocket:
             return WebSocketResponse(run, reply.headers, binary=reply.websocket == "binary")
-        return HijackResponse(run, reply.content_type, reply.headers)
+        return HijackResponse(run, reply.content_type, reply.headers, tap=tap)
     if isinstance(reply, StreamReply):
         chunks = reply.items
         if reply.json:
@@ -190,6 +192,9 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
             chunks = (start + encode_json(item, end) for item in pipeline.filter_items(call, reply.items))
         opened = pipeline.open_stream(call, chunks)
         body = watched(request.environ, cast("Iterator[bytes]", opened))
+        if reply.tap is not None and not pipeline.wraps_streams(call):
+            options = {"status": reply.status, "headers": reply.headers, "content_type": reply.content_type}
+            return RestingResponse(reply.tap, body, **options)
         return Response(body, status=reply.status, headers=reply.headers, content_type=reply.content_type)
     if isinstance(reply, RawReply):
         return Response(reply.data, status=reply.status, headers=reply.headers, content_type=reply.content_type)

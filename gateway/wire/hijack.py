@@ -11,6 +11,7 @@ from flask import Response
 from gunicorn.workers.base_async import ALREADY_HANDLED
 
 from gateway.wire.closing import close_gently
+from gateway.wire.resting import ABLE_TO_REST, Rest, Tap
 from gateway.wire.watch import until_hung_up
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
@@ -100,7 +101,8 @@ class HijackResponse(Response):
     is closed after it. A client that goes away ends the session quietly: at the next write, or within
     seconds when both are silent.
 
-    ``protocol`` is named in the 101 (``tcp``, or ``h2c`` for build sessions).
+    ``protocol`` is named in the 101 (``tcp``, or ``h2c`` for build sessions). With a ``tap`` the session is nothing
+    but its output: a worker that can lets it rest, and ``handler`` is not called.
     """
 
     def __init__(
@@ -110,14 +112,19 @@ class HijackResponse(Response):
         headers: Mapping[str, str] | None = None,
         *,
         protocol: str = "tcp",
+        tap: Tap | None = None,
     ) -> None:
         super().__init__(status=101, headers=headers, content_type=content_type)
         self._handler = handler
         self._protocol = protocol
+        self._tap = tap
 
     def __call__(self, environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ARG002
         sock, early = take_connection(environ)
         stream = HijackedStream(sock, early)
+        if self._tap is not None and ABLE_TO_REST in environ:
+            self._greet(stream, environ)
+            return Rest(self._tap, hijacked=True)  # type: ignore[return-value]
         try:
             self._greet(stream, environ)
             with until_hung_up(sock, unless=stream.is_read):

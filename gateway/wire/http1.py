@@ -19,6 +19,14 @@ JOIN_BELOW = 64 * 1024
 """Bytes: a first piece of body up to this size goes out in one send with the head."""
 
 
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def as_chunk(data: Any) -> bytes:
+    """Return a piece of body, not empty, as chunked encoding has it."""
+    return b"%X\r\n%b\r\n" % (len(data), data)
+
+
 class ClientGoneError(Exception):
     """The client could not be written to; nobody is left to be told of anything."""
 
@@ -74,12 +82,10 @@ class Response(wsgi.Response):
 
     def close(self) -> None:
         self.send_headers()
-        self._flush(b"0\r\n\r\n" if self.chunked else b"")
+        self._flush(LAST_CHUNK if self.chunked else b"")
 
     def _emit_body(self, data: bytes) -> None:
-        if self.chunked:
-            data = b"%X\r\n%b\r\n" % (len(data), data)
-        self._flush(data)
+        self._flush(as_chunk(data) if self.chunked else data)
 
     def _flush(self, data: bytes) -> None:
         head, self._head = self._head, b""

@@ -183,6 +183,10 @@ class TLSSocket:
                 self._ssl.shutdown()
         self._sock.close()
 
+    def move(self, moved: Callable[[Any], Any]) -> None:
+        """Speak through what ``moved`` makes of the socket below, with the same descriptor, from now on."""
+        self._sock = moved(self._sock)
+
     def fileno(self) -> int:
         return cast("int", self._sock.fileno())
 

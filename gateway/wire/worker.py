@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gevent
@@ -18,8 +19,11 @@ from gunicorn.workers.ggevent import GeventWorker
 from OpenSSL import SSL
 
 from gateway.wire.closing import close_gently
-from gateway.wire.http1 import ClientGoneError, Request, RequestParser, Response, refusal
+from gateway.wire.connection import Connection, StandIn
+from gateway.wire.hangups import HangUps
+from gateway.wire.http1 import LAST_CHUNK, ClientGoneError, Request, RequestParser, Response, as_chunk, refusal
 from gateway.wire.peer import PEER, Peer, address_of, peer_of, unix_peer
+from gateway.wire.resting import ABLE_TO_REST, Rest
 from gateway.wire.tls import PlainTextError, TLSSocket
 
 __all__ = ["Worker", "peer_of"]
@@ -33,7 +37,7 @@ Shortcut = Callable[[Request, Peer], bytes | None]
 
 
 class Worker(GeventWorker):
-    """Serve TLS, plain TCP and unix sockets, one greenlet per connection.
+    """Serve TLS, plain TCP and unix sockets, one greenlet per connection that is not at rest (``wire/resting``).
 
     Every listener has its kind: unix sockets stay as they are, TCP is under TLS when the class has a
     ``tls`` context (conf/gunicorn.py sets it on the worker before the fork). Each request's environ
@@ -41,7 +45,8 @@ class Worker(GeventWorker):
 
     - ``gateway.peer``: the connection's ``Peer`` (transport, address, certificate, uid); see ``peer_of``;
     - ``wsgi.url_scheme``: https under TLS, whatever headers claim;
-    - ``gunicorn.socket``: the socket, for ``watch`` and ``hijack``.
+    - ``gunicorn.socket``: the socket, for ``watch`` and ``hijack``;
+    - ``gateway.able_to_rest``: a ``Rest`` may be returned instead of pieces.
 
     An application with an attribute ``shortcut(request, peer) -> bytes | None`` is asked before an
     environ is built; bytes are sent as they are (head and body) and the request is done. That is how
@@ -76,6 +81,7 @@ class Worker(GeventWorker):
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for option, value in KEEPALIVE:
                     listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._hangups, self._stand_in = HangUps(), StandIn()
         super().run()
 
     def notify(self) -> None:
@@ -86,17 +92,31 @@ class Worker(GeventWorker):
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection from its first byte to its last."""
-        sock = client
         try:
             sock, peer = self._welcome(client, addr)
-            self._serve(listener.getsockname(), sock, addr, peer)
         except OSError as error:
-            self.log.debug("connection with %s ended: %s", addr, error)
+            self.log.debug("connection with %s came to nothing: %s", addr, error)
+            client.close()
+            return
+        parser = RequestParser(self.cfg, sock, addr)
+        connection = Connection(listener.getsockname(), sock, addr, peer, parser)
+        if self._guarded(connection, partial(self._serve, connection)):
+            self._stand_in.stand()
+
+    def _guarded(self, connection: Connection, serve: Callable[[], bool]) -> bool:
+        """Run ``serve`` and close the connection after it, unless a stream rests there: then it is True."""
+        rests = False
+        try:
+            rests = serve()
+        except OSError as error:
+            self.log.debug("connection with %s ended: %s", connection.address, error)
         except GreenletExit:
             pass  # the client left a watched stream, or the worker stops
         finally:
-            with suppress(OSError):
-                sock.close()
+            if not rests:
+                with suppress(OSError):
+                    connection.sock.close()
+        return rests
 
     def _welcome(self, client: Any, addr: Any) -> tuple[Any, Peer]:
         """Return the socket to speak on and who is there; raise OSError when it comes to nothing."""
@@ -114,19 +134,23 @@ class Worker(GeventWorker):
             raise
         return sock, Peer("tls", address_of(addr), certificate=sock.peer_certificate())
 
-    def _serve(self, server: Any, sock: Any, addr: Any, peer: Peer) -> None:
-        parser = RequestParser(self.cfg, sock, addr)
+    def _serve(self, connection: Connection) -> bool:
+        """Answer requests until the connection is to be closed; True when a stream on it rests, and others go on."""
+        parser, sock = connection.parser, connection.sock
         while request := self._next_request(parser, sock):
-            if self._shortcut and (whole := self._shortcut(request, peer)):
+            if self._shortcut and (whole := self._shortcut(request, connection.peer)):
                 sock.sendall(whole)
-                again: bool | None = self.alive and not request.should_close()
+                again: bool | Rest | None = self.alive and not request.should_close()
             else:
-                again = self._answer(request, server, sock, addr, peer)
+                again = self._answer(request, connection)
             if again is None:
-                return
+                return False
+            if isinstance(again, Rest):
+                return True
             if not again or not parser.discard_body():
                 close_gently(sock)
-                return
+                return False
+        return False
 
     def _next_request(self, parser: RequestParser, sock: Any) -> Request | None:
         """Wait for the next request; None when there is none and the connection is to be closed."""
@@ -146,16 +170,20 @@ class Worker(GeventWorker):
             self._idle.discard(greenlet)
         return None
 
-    def _answer(self, request: Request, server: Any, sock: Any, addr: Any, peer: Peer) -> bool | None:
-        """Answer one request; True to keep the connection, False to close it, None when it is gone."""
+    def _answer(self, request: Request, connection: Connection) -> bool | Rest | None:
+        """Answer one request; True to keep the connection, False to close it, None when it is gone, or its Rest."""
+        peer, sock = connection.peer, connection.sock
         request.scheme = "https" if peer.transport == "tls" else "http"
-        response, environ = wsgi.create(request, sock, addr, server, self.cfg, response_class=Response)
+        response, environ = wsgi.create(
+            request, sock, connection.address, connection.server, self.cfg, response_class=Response
+        )
         environ["wsgi.multithread"] = True
         environ[PEER] = peer
+        environ[ABLE_TO_REST] = True
         if not self.alive:
             response.force_close()
         try:
-            return self._run(environ, response)
+            return self._run(environ, response, connection)
         except ClientGoneError:
             return None
         except Exception:
@@ -165,10 +193,12 @@ class Worker(GeventWorker):
                 return False
             return None  # cut off without a last chunk, so that the client knows
 
-    def _run(self, environ: dict[str, Any], response: Response) -> bool | None:
+    def _run(self, environ: dict[str, Any], response: Response, connection: Connection) -> bool | Rest | None:
         pieces = self.wsgi(environ, response.start_response)
         if pieces is ALREADY_HANDLED:
             return None
+        if isinstance(pieces, Rest):
+            return self._lay_down(pieces, response, connection)
         try:
             for piece in pieces:
                 response.write(piece)
@@ -177,6 +207,39 @@ class Worker(GeventWorker):
             if hasattr(pieces, "close"):
                 pieces.close()
         return not response.should_close()
+
+    def _lay_down(self, rest: Rest, response: Response, connection: Connection) -> Rest:
+        """Let a stream rest, with no more of its request than its end will need."""
+        chunked = response.chunked and not rest.hijacked
+        keep = not (rest.hijacked or response.should_close())
+        try:
+            if not rest.hijacked:
+                response.write(b"")  # the head
+                keep = keep and connection.parser.discard_body()
+        except BaseException:
+            rest.abandon()
+            raise
+        connection.outlive_greenlet()
+        ended = partial(self._get_up, connection, chunked=chunked, keep=keep)
+        self._stand_in.lies_down()
+        rest.begin(connection.sock, self._hangups, ended, as_chunk if chunked else None)
+        return rest
+
+    def _get_up(self, connection: Connection, whole: bool, *, chunked: bool, keep: bool) -> None:
+        """Go on where a stream has ended; without its last chunk when it broke off, so that the client knows."""
+
+        def serve() -> bool:
+            if whole and chunked:
+                connection.sock.sendall(LAST_CHUNK)
+            if whole and keep:
+                return self._serve(connection)
+            close_gently(connection.sock)
+            return False
+
+        try:
+            self._guarded(connection, serve)
+        finally:
+            self._stand_in.gets_up()
 
 
 def _status(error: ParseException) -> str:

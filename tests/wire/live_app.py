@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import socket
 import time
 from contextlib import suppress
+from typing import ClassVar
 
 import gevent
 from flask import Flask, Response, request
@@ -13,6 +16,7 @@ from gateway.wire.hijack import HijackedStream, HijackResponse
 from gateway.wire.ndjson import encode_json
 from gateway.wire.peer import peer_of
 from gateway.wire.relay import pump
+from gateway.wire.resting import RestingResponse
 from gateway.wire.watch import watched
 from gateway.wire.websocket import WebSocketResponse
 
@@ -182,6 +186,66 @@ def heard_aside(stream: HijackedStream) -> None:
         mute(stream)
     finally:
         aside.kill()
+
+
+class Pipe:
+    """A tap that a test fills through ``/tap/<name>``, or by itself, listening on a unix socket at ``path``."""
+
+    all: ClassVar[dict[str, Pipe]] = {}
+
+    def __init__(self, name: str, path: str | None) -> None:
+        self.all[name] = self
+        self.name = name
+        if path:
+            self.here = socket.socket(socket.AF_UNIX)
+            self.here.connect(path)
+        else:
+            self.here, self.there = socket.socketpair()
+
+    def fileno(self) -> int:
+        return self.here.fileno()
+
+    def pour(self, write) -> bool:
+        self.here.settimeout(0.0)
+        try:
+            data = self.here.recv(256 * 1024)
+        except BlockingIOError:
+            return True
+        if data.startswith(b"crash"):
+            raise RuntimeError("in the middle of a stream at rest")
+        if data:
+            write(data)
+        return bool(data)
+
+    def close(self) -> None:
+        self.here.close()
+        left.append(self.name)
+
+
+@app.route("/rest/<name>", methods=["GET", "POST"])
+def rest(name: str) -> Response:
+    tap = Pipe(name, request.args.get("path"))
+    if request.method == "POST":
+        return HijackResponse(fail, "application/vnd.docker.multiplexed-stream", tap=tap)
+    return RestingResponse(tap, iter([b"this worker cannot rest"]), content_type="text/plain")
+
+
+@app.route("/tap/<name>", methods=["POST"])
+def tap(name: str) -> Response:
+    there = Pipe.all[name].there
+    data = request.get_data() * int(request.args.get("times", 1))
+    task = gevent.spawn(there.sendall, data)
+    if "end" in request.args:
+        task.link(lambda _: there.close())
+    return Response(b"ok")
+
+
+@app.route("/greenlets")
+def greenlets() -> Response:
+    """How many serve a connection, this one included."""
+    gc.collect()
+    found = [one for one in gc.get_objects() if isinstance(one, gevent.Greenlet) and not one.dead]
+    return Response(encode_json(len(found)))
 
 
 SESSIONS = {f.__name__: f for f in (echo, digest, blast, copy, first_line, fail, mute, heard_out, heard_aside)}

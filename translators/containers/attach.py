@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway.call import Call, Duplex, HijackReply
+from gateway.call import Call, Duplex, HijackReply, Tap
 from gateway.errors import Conflict, InvalidParameter, NotImplementedHere
 from sdc.stdio import Console
 from translators.capabilities import capabilities
 from translators.containers import detach_keys
-from translators.containers.console import is_tty, join, open_console, stdin_once
+from translators.containers.console import is_tty, join, open_console, stdin_once, tap_of
 from translators.containers.lookup import docker_id, find_container
 from translators.containers.sizes import console_sizes
 from translators.containers.states import refuse_unless_up, status
@@ -33,9 +33,9 @@ def attach(call: Call, ref: str) -> HijackReply:
     Docker: POST /containers/{id}/attach   SDC: CNAPI docker-exec AttachConsole
     """
     vm = find_container(call, ref)
-    session = _session(call, vm, {name: call.flag(name) for name in STREAMS}, framed=not is_tty(vm))
+    session, tap = _session(call, vm, {name: call.flag(name) for name in STREAMS}, framed=not is_tty(vm))
     kind = "raw" if is_tty(vm) or call.version < (1, 42) else "multiplexed"
-    return HijackReply(session=session, content_type=f"application/vnd.docker.{kind}-stream")
+    return HijackReply(session=session, tap=tap, content_type=f"application/vnd.docker.{kind}-stream")
 
 
 def attach_websocket(call: Call, ref: str) -> HijackReply:
@@ -47,12 +47,18 @@ def attach_websocket(call: Call, ref: str) -> HijackReply:
     """
     vm = find_container(call, ref)
     streams = {name: call.version < (1, 42) or call.flag(name) for name in STREAMS}
-    session = _session(call, vm, streams, framed=False)
+    session, _ = _session(call, vm, streams, framed=False)
     return HijackReply(session=session, websocket="text" if call.version < (1, 28) else "binary")
 
 
-def _session(call: Call, vm: Vm, streams: dict[str, bool], *, framed: bool) -> Callable[[Duplex], None]:
-    """Check that the VM can be attached to, and return what joins a client to it."""
+def _session(
+    call: Call, vm: Vm, streams: dict[str, bool], *, framed: bool
+) -> tuple[Callable[[Duplex], None], Tap | None]:
+    """Check that the VM can be attached to, and return what joins a client to it.
+
+    With it comes a tap where that is output alone, of a console that is connected already; a terminal whose size
+    goes over this very connection needs somebody who stays.
+    """
     keys = detach_keys.parse(call.arg("detachKeys"))
     stdin = streams["stdin"] and bool(vm.get("internal_metadata", {}).get("docker:open_stdin", False))
     if status(vm) in {"paused", "restarting"}:
@@ -94,7 +100,8 @@ def _session(call: Call, vm: Vm, streams: dict[str, bool], *, framed: bool) -> C
         if not early:
             _settle(call, vm, joined)
 
-    return run
+    taps = not stdin and "console-resize" in capabilities(call)
+    return run, tap_of(console, framed=framed, tells_loss=framed) if taps else None
 
 
 def _settle(call: Call, vm: Vm, console: Console) -> None:

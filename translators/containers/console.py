@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.call import Call, Duplex
-from sdc.stdio import FRAMES, Console, connect
+from gateway.call import Call, Duplex, Tap
+from sdc.stdio import FRAMES, Console, FrameConsole, connect
 from translators.capabilities import capabilities
 from translators.containers.detach_keys import KeyWatch
 from translators.errors import speaking_docker
@@ -29,6 +30,32 @@ def open_console(call: Call, vm: Vm, command: dict[str, Any], *, tty: bool) -> C
     with speaking_docker("problem connecting to the container's console"):
         answer = call.services.cnapi.docker_exec(vm["server_uuid"], vm["uuid"], command)
         return connect(answer, tty=tty) if "port" in answer else None
+
+
+@dataclass(slots=True)
+class ConsoleTap:
+    """A console's output for whoever watches its descriptor; ``tells_loss`` where the client's stream may say of it."""
+
+    console: FrameConsole
+    framed: bool
+    tells_loss: bool = False
+
+    def fileno(self) -> int:
+        return self.console.fileno()
+
+    def pour(self, write: Callable[[bytes | memoryview], None]) -> bool:
+        going = self.console.pour(write, framed=self.framed)
+        if not going and self.tells_loss and (loss := self.console.loss()):
+            write(loss)
+        return going
+
+    def close(self) -> None:
+        self.console.close()
+
+
+def tap_of(console: Console | None, *, framed: bool, tells_loss: bool = False) -> Tap | None:
+    """Return the console's tap; None for one that has to be waited for."""
+    return ConsoleTap(console, framed, tells_loss) if isinstance(console, FrameConsole) else None
 
 
 def join(

@@ -9,9 +9,9 @@ from typing import Any
 
 from gateway.call import Call, StreamReply
 from gateway.errors import InvalidParameter, NotImplementedHere
-from sdc.stdio import LineConsole
+from sdc.stdio import Console, LineConsole
 from translators.capabilities import capabilities
-from translators.containers.console import is_tty, open_console
+from translators.containers.console import is_tty, open_console, tap_of
 from translators.containers.log_selection import LogSelection, epoch_seconds, select
 from translators.containers.lookup import find_container
 from translators.errors import speaking_docker
@@ -43,8 +43,13 @@ def logs(call: Call, ref: str) -> StreamReply:
     )
     tty = is_tty(vm)
     kind = "raw" if tty or call.version < (1, 42) else "multiplexed"
-    items = _lines(call, vm, selection, tty=tty)
-    return StreamReply(items=items, json=False, content_type=f"application/vnd.docker.{kind}-stream")
+    console = _console(call, vm, selection, tty=tty)
+    return StreamReply(
+        items=_lines(call, vm, console, selection, tty=tty),
+        json=False,
+        content_type=f"application/vnd.docker.{kind}-stream",
+        tap=tap_of(console, framed=not tty) if selection.follow else None,
+    )
 
 
 def _tail(text: str) -> int | None:
@@ -68,15 +73,17 @@ def _moment(text: str, name: str) -> Decimal | None:
     return moment
 
 
-def _lines(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Iterator[bytes]:
+def _console(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Console | None:
     if not vm.get("server_uuid"):
-        return
-    filtering = "logs-filter" in capabilities(call)
-    console = open_console(call, vm, _command(vm, selection, filtering=filtering), tty=tty)
+        return None
+    command = _command(vm, selection, filtering="logs-filter" in capabilities(call))
+    return open_console(call, vm, command, tty=tty)
+
+
+def _lines(call: Call, vm: Vm, console: Console | None, selection: LogSelection, *, tty: bool) -> Iterator[bytes]:
     if console is None:
         return
     try:
-        yield b""
         if isinstance(console, LineConsole):
             over = _stopped(call, vm) if selection.follow else None
             yield from select(console.messages(over), selection, framed=not tty)

@@ -110,6 +110,26 @@ def test_consoles_that_wait_share_a_buffer():
     assert len(buffers) == 1
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=300)), max_size=8),
+    st.lists(st.integers(1, 40), max_size=8),
+    st.booleans(),
+)
+def test_poured_as_it_comes_output_is_the_same(parts, cuts, framed):
+    stream = b"".join(frame(kind, data) for kind, data in parts) + END
+    expected = stream[: -len(END)] if framed else b"".join(data for _, data in parts)
+    got = bytearray()
+    with pair(FrameConsole) as (console, node):
+        for size in cuts:
+            assert console.pour(got.extend, framed=framed)  # nothing is waited for
+            piece, stream = stream[: min(size, len(stream) - 1)], stream[min(size, len(stream) - 1) :]
+            node.sendall(piece)
+            assert console.pour(got.extend, framed=framed)
+        node.sendall(stream)
+        assert not console.pour(got.extend, framed=framed)
+        assert (bytes(got), console.ended, console.loss()) == (expected, {"code": 3, "signal": None}, b"")
+
+
 def test_an_unknown_frame_is_an_error():
     with pytest.raises(SdcUnavailable):
         output(frame(99, b"x"), framed=False)
