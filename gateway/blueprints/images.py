@@ -9,6 +9,7 @@ from gateway.call import Call, Reply, StreamReply
 from gateway.errors import InvalidParameter, NotImplementedHere
 from translators.images import (
     build,
+    build_cache,
     importing,
     listing,
     load,
@@ -130,6 +131,5 @@ def build_cancel(call: Call) -> None:
 
 
 @images.handles("build.prune")
-def build_prune(_call: Call) -> Reply:
-    """The cache of builds is made of images, which have a prune of their own."""
-    return Reply(body={"CachesDeleted": None, "SpaceReclaimed": 0})
+def build_prune(call: Call) -> Reply:
+    return Reply(body=build_cache.prune(call))

@@ -138,8 +138,11 @@ class ImageRecords:
         )
 
     def delete(self, owner_uuid: str, config_digest: str) -> None:
-        """Remove an image with all its names."""
+        """Remove an image with all its names; those that were made from it have no parent any more."""
         with self._db.transaction():
+            self._db.execute(
+                "UPDATE images SET parent = '' WHERE owner_uuid = ? AND parent = ?", (owner_uuid, config_digest)
+            )
             for table in ("images", "image_tags", "image_digests"):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE owner_uuid = ? AND config_digest = ?",  # noqa: S608 - constants

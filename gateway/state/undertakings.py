@@ -111,6 +111,13 @@ class Undertakings:
         )
         return bool(rows)
 
+    def are_under_way(self, kind: str, owner_uuid: str) -> bool:
+        """Whether any worker is at anything of the kind for an account."""
+        rows = self._db.query(
+            "SELECT 1 FROM undertakings WHERE kind = ? AND owner_uuid = ? AND worker != '' LIMIT 1", (kind, owner_uuid)
+        )
+        return bool(rows)
+
     def settled(self, one: Undertaking) -> None:
         """Strike out what was left."""
         self._db.execute(

@@ -75,6 +75,12 @@ def test_a_build_runs_caches_and_tags(docker, build):
     assert again.stdout.strip() == docker.inspect("e2e-build:1", "{{.Id}}")
     assert build(text, "--build-arg", "V=given").stdout.count("Using cache") == 4
     assert "Using cache" not in build(text, "--no-cache").stdout
+    mine = docker.inspect("e2e-build:1", "{{.Parent}}")
+    assert docker.ok("builder", "prune", "-f") == "Total reclaimed space: 0B"
+    assert mine in docker.ok("builder", "prune", "-af", "--filter", f"id={mine}")
+    assert docker("image", "inspect", mine).returncode == 1
+    assert docker.ok("run", "--rm", "e2e-build:1") == "given\nfile"
+    assert build(text, "--build-arg", "V=given").stdout.count("Using cache") < 4
     rows = docker.ok("history", "--no-trunc", "--format", "{{.CreatedBy}}", "e2e-build:1")
     assert '|1 V=given /bin/sh -c echo "$V"' in rows
     assert docker.ok("ps", "-aq", "--filter", "name=build_") == ""

@@ -7,6 +7,8 @@ from translators.options.row import Option, Place
 
 _COMMIT = f"{UNIT}/containers/test_commit.py"
 _BUILD = f"{UNIT}/images/test_build_options.py"
+_CACHE = f"{UNIT}/images/test_build_cache.py"
+_NO_ROOM = "Above 0 it keeps everything: steps take no room of their own."
 _AS_CREATE = "As HostConfig's at create."
 
 BUILDS: tuple[Option, ...] = (
@@ -31,9 +33,8 @@ BUILDS: tuple[Option, ...] = (
            version=(REFUSED, "1.38 `2` is BuildKit; `1`, the classic builder, is what there is.")),
     *query("image.build", _BUILD, buildid="1.39"),
     *rows("image.build", Place.HEADER, f"{UNIT}/images/test_credentials.py", **{"X-Registry-Config": ""}),
-    *query("build.prune", "", **dict.fromkeys(
-        ("all", "filters", "keep-storage", "reserved-space", "max-used-space", "min-free-space"),
-        (PLAIN, "1.31 There is no cache beside the images that you have."),
-    )),
+    *query("build.prune", _CACHE, all="1.39 Without it nothing goes: every step of a build is part of an image.",
+           filters="1.31", keep__storage=f"1.39 {_NO_ROOM}", reserved__space=f"1.48 {_NO_ROOM}",
+           max__used__space=f"1.48 {_NO_ROOM}", min__free__space=(PLAIN, "1.48 Steps take no room of their own.")),
     *query("build.cancel", "tests/e2e/test_build.py", id="1.39"),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from gateway.errors import InvalidParameter
 from gateway.state.image_records import ImageRecord
 from translators.containers.listing import list_everything
 from translators.images import view
+from translators.images.build_cache import cache
 from translators.images.listing import results
 from translators.volumes.usage import volumes_with_usage
 
@@ -19,7 +20,7 @@ KINDS = ("container", "image", "volume", "build-cache")
 
 
 def disk_usage(call: Call) -> Json:
-    """Count images, layers, containers and volumes, in bytes. There is no build cache.
+    """Count images, layers, containers, volumes and steps of builds, in bytes.
 
     ``type`` chooses (API 1.42 and later); what is not chosen is null. Layers count once, however many images
     share them.
@@ -38,7 +39,7 @@ def disk_usage(call: Call) -> Json:
         "Images": images,
         "Containers": containers if "container" in chosen else None,
         "Volumes": volumes_with_usage(call) if "volume" in chosen else None,
-        "BuildCache": [] if "build-cache" in chosen else None,
+        "BuildCache": cache(call) if "build-cache" in chosen else None,
     }
 
 

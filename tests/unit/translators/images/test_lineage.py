@@ -5,41 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import Conflict
-from gateway.state.image_records import ImageRecord
+from tests.unit.translators.images.conftest import OWNER
 from translators.images import listing, prune, removal, view
 from translators.images.lookup import line_of
-
-OWNER = "alice-uuid"
-
-
-@pytest.fixture
-def line(world):
-    """A pulled base with a name, a nameless step on it, and a result with a name on that."""
-    parent, layers, records = "", [], []
-    for digit, tag in (("a", "base"), ("b", ""), ("c", "made")):
-        layers = [*layers, f'{{"digest":"sha256:{digit}","size":1}}']
-        record = ImageRecord(
-            owner_uuid=OWNER,
-            config_digest=f"sha256:{digit * 64}",
-            image_uuid=f"uuid-{digit}",
-            manifest_digest=f"sha256:{digit}",
-            manifest_str=f'{{"layers":[{",".join(layers)}]}}',
-            size=len(layers),
-            created=float(len(layers)),
-            parent=parent,
-            config={
-                "created": f"2026-01-0{len(layers)}T00:00:00Z",
-                "history": [{"created_by": f"step {number}"} for number in range(len(layers))],
-                "rootfs": {"diff_ids": [f"sha256:{d}" for d in "abc"[: len(layers)]]},
-            },
-        )
-        world.state.images.put(record)
-        world.imgapi.images[record.image_uuid] = {"state": "active"}
-        if tag:
-            world.state.images.tag(OWNER, tag, "1", record.config_digest)
-        parent = record.config_digest
-        records.append(world.state.images.get(OWNER, record.config_digest))
-    return records
 
 
 def deleted(report):
