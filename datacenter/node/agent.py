@@ -13,9 +13,10 @@ from typing import Any
 import gevent
 from gevent.lock import RLock
 
-from datacenter.node import adoption, copy, machines, snapshots, spawn, stats, stdio
+from datacenter.node import adoption, copy, firewall, machines, snapshots, spawn, stats, stdio
 from datacenter.node.build import task as build
 from datacenter.node.exports import Exports
+from datacenter.node.firewall import Firewall
 from datacenter.node.home import Home
 from datacenter.node.host import find_host
 from datacenter.node.layers import Layers
@@ -38,6 +39,7 @@ TASKS: dict[str, Task] = {
     **copy.TASKS,
     **stats.TASKS,
     **build.TASKS,
+    **firewall.TASKS,
 }
 
 
@@ -53,7 +55,8 @@ class Node:
         self.exports = Exports(home)
         self.outside = Outside(home, self.exports)
         self.names = Names(home, self.zones)
-        self.network = Network(home, self.names)
+        self.firewall = Firewall(home, self.zones)
+        self.network = Network(home, self.names, self.firewall)
         self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home, self.host))
         self.lifecycle = Lifecycle(
             home,
@@ -73,6 +76,7 @@ class Node:
         self.outside.sweep()
         adoption.load_zones(self)
         adoption.adopt(self)
+        self.firewall.take_up()
         self.names.adopt([zone for zone in self.zones.values() if zone.running])
         self.network.fill_spare()
         gevent.spawn(self.news.live)

@@ -66,6 +66,7 @@ def machine_create(node: Node, params: Params) -> Result:
             raise
         zone.save()
         node.zones[uuid] = zone
+        node.firewall.zone_changed(zone)
         return _vm(zone)
 
 
@@ -143,6 +144,7 @@ def machine_destroy(node: Node, params: Params) -> Result:
         rootfs.unmount_root(zone)  # a copy may still have it
         node.discard(zone.folder)
         del node.zones[uuid]
+        node.firewall.zone_gone(uuid)
     return {}
 
 
@@ -156,6 +158,7 @@ def machine_update(node: Node, params: Params) -> Result:
         _change(zone, {key: value for key, value in params.items() if key not in nics.CHANGES})
         if zone.running:
             node.names.follow(zone, resolv_conf)
+        node.firewall.zone_changed(zone)
         if zone.running and RESOURCES & params.keys():
             limits = resources(zone.record, zone.linux, swap_accounting=node.host.swap_accounting)
             del limits["devices"]

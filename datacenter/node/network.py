@@ -6,13 +6,15 @@ import errno
 import os
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any, Self
 
 from gevent.lock import RLock
 
-from datacenter.node import netlink, nics, portmap, spawn, syscalls
+from datacenter.node import netlink, nft, nics, portmap, syscalls
+from datacenter.node.firewall import Firewall
 from datacenter.node.home import Home
 from datacenter.node.names.service import Names
 from datacenter.node.nics import Nic
@@ -55,9 +57,10 @@ class Network:
     keep containers away from the host's own services, and let them out to the world.
     """
 
-    def __init__(self, home: Home, names: Names) -> None:
+    def __init__(self, home: Home, names: Names, firewall: Firewall) -> None:
         self._home = home
         self._names = names
+        self._firewall = firewall
         self._prefix = f"tdg{home.settings.instance}"
         self._table = f"tdg_{home.settings.instance}"
         self._spare: list[Path] = []
@@ -78,6 +81,7 @@ class Network:
         self._take_spare(path)
         wanted = zone.record.get("nics") or []
         try:
+            self._firewall.shield(zone)
             for interface, nic in nics.by_interface(wanted).items():
                 self._plug(path, interface, nic)
             self._route(path, wanted)
@@ -113,6 +117,7 @@ class Network:
     def disconnect(self, uuid: str) -> None:
         """Let a zone's namespace go; the kernel takes its interfaces down in its own time."""
         self._names.stop(uuid)
+        self._firewall.unshield(uuid)
         path = self._home.netns / uuid
         if not path.exists():
             return
@@ -181,7 +186,7 @@ class Network:
 
     def _translate(self, namespace: Path, ports: list[portmap.Translation], wanted: list[Nic]) -> None:
         if ports:
-            self._nft(portmap.ruleset(ports, wanted), netns=namespace)
+            nft.run(portmap.ruleset(ports, wanted), netns=namespace)
 
     def _bridge(self, nic: Nic, address: IPv4Interface, mtu: int) -> int:
         """The index of a network's bridge, made on first use with the gateway's address."""
@@ -207,7 +212,7 @@ class Network:
         """Let a new bridge's traffic pass: within itself, and out to the world."""
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         self.prepare()  # another node of the instance may have been cleaned up since we started
-        self._nft(
+        nft.run(
             f"add element inet {self._table} same {{ {bridge} . {bridge} }}\n"
             f"add element inet {self._table} subnets {{ {subnet} }}\n"
         )
@@ -215,15 +220,10 @@ class Network:
     def prepare(self) -> None:
         """Make the instance's rules, unless they are there: ``create`` then refuses the whole script."""
         try:
-            self._nft(RULES.format(table=self._table, ours=self._prefix))
+            nft.run(RULES.format(table=self._table, ours=self._prefix))
         except OSError as error:
             if "File exists" not in str(error):
                 raise
-
-    def _nft(self, text: str, netns: Path | None = None) -> None:
-        code, output = spawn.run(["nft", text], netns=netns)
-        if code:
-            raise OSError(f"nft: {output.strip()}")
 
     def remove_unused(self) -> None:
         """Remove the instance's bridges without ports, and its rules with the last of them."""
@@ -231,7 +231,8 @@ class Network:
         with netlink.Netlink() as host:
             left = [name for name in bridges if not _remove_bridge(host, name)]
         if not left:
-            spawn.run(["nft", "delete", "table", "inet", self._table])
+            with suppress(OSError):  # another node of the instance was quicker
+                nft.run(f"delete table inet {self._table}")
 
 
 def _wires(nic: Nic) -> tuple[Any, ...]:

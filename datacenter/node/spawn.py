@@ -10,15 +10,11 @@ import fcntl
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
-
-from datacenter.node import netlink
 
 CHUNK = 65536
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -115,15 +111,11 @@ def read_all(fd: int) -> bytes:
         parts.append(part)
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, netns: Path | None = None) -> tuple[int, str]:
-    """Run a program to its end: exit code and what it wrote on stdout and stderr.
-
-    ``netns`` is the network namespace it runs in, ours if None. Raises OSError when that is gone.
-    """
+def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a program to its end: exit code and what it wrote on stdout and stderr."""
     reader, writer = os.pipe()
     try:
-        with netlink.inside(netns) if netns else nullcontext():
-            process = start(argv, fds={1: writer, 2: writer}, env=env)
+        process = start(argv, fds={1: writer, 2: writer}, env=env)
     except BaseException:
         os.close(reader)
         raise

@@ -87,7 +87,7 @@ def sysinfo(home: Home, host: Host) -> dict[str, Any]:
             },
         },
         "Virtual Network Interfaces": {},
-        "SDC Agents": [],
+        "SDC Agents": [{"name": "firewaller", "version": "1.0.0"}],
         "Docker Capabilities": capabilities_of(host),
         "Docker Ulimits": ulimits_of(host),
     }

@@ -122,8 +122,12 @@ class Images:
 
 
 class Rules:
+    """FWAPI as far as VMAPI and CNAPI tell it something."""
+
     def __init__(self) -> None:
         self.destroyed: list[str] = []
+        deaf = lambda *_: None  # noqa: E731
+        self.spread = SimpleNamespace(node_started=deaf, node_heard=deaf, vm_changed=deaf, settle=deaf)
 
     def vm_destroyed(self, vm_uuid: str) -> None:
         self.destroyed.append(vm_uuid)

@@ -8,7 +8,7 @@ from functools import partial
 
 import gevent
 
-from datacenter.node import spawn
+from datacenter.node import nft
 from datacenter.node.home import Home
 from datacenter.node.names import resolvconf, upstream
 from datacenter.node.names.answers import Query
@@ -73,9 +73,7 @@ class Names:
                     logger.exception("no names for %s", zone.uuid)
 
     def _lead(self, zone: Zone) -> None:
-        code, output = spawn.run(["nft", RULES], netns=self._home.netns / zone.uuid)
-        if code:
-            raise OSError(f"nft: {output.strip()}")
+        nft.run(RULES, self._home.netns / zone.uuid)
 
     def _listen(self, zone: Zone) -> None:
         self._feed.begin()

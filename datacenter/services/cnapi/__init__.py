@@ -53,8 +53,13 @@ class Cnapi:
         return choose(self.servers, Request(vm, neighbours, nic_tags, ram, disk, cpu, traits))
 
     def node_started(self, server_uuid: str) -> None:
-        """An agent has come (back) up: let VMAPI finish what it could not do without it."""
+        """An agent has come (back) up: let VMAPI and FWAPI do what they could not do without it."""
         self._dc.vmapi.node_started(server_uuid)
+        self._dc.fwapi.spread.node_started(server_uuid)
+
+    def node_heard(self, server_uuid: str) -> None:
+        """A heartbeat has come."""
+        self._dc.fwapi.spread.node_heard(server_uuid)
 
     def check_nic_tags(self, server_uuid: str, tags: list[list[str]]) -> None:
         """Raise RestError when a server carries none of the nic tags that one of the networks may have."""

@@ -15,6 +15,7 @@ from datacenter.workflow.failure import TaskError
 
 REPEATABLE = frozenset(
     {
+        "fw_update",
         "image_ensure_present",
         "machine_boot",
         "machine_create",

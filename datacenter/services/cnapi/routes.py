@@ -128,6 +128,7 @@ class ServerRoutes:
     def heartbeat(self, uuid: str) -> Response:
         _check_uuid(uuid)
         self._servers.heard(uuid)
+        self._cnapi.node_heard(uuid)
         return reply(status=204)
 
     def status(self, uuid: str) -> Response:

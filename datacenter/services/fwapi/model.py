@@ -13,6 +13,7 @@ from flask import Flask
 
 from datacenter.restify import RestError, is_uuid, not_found, truthy
 from datacenter.services.fwapi import routes
+from datacenter.services.fwapi.spread import Spread
 from grammars import firewall
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Fwapi:
         """Uuids of rules by their owner's uuid, by every uuid that their text names, and by GLOBAL."""
         self._rules.watch(self._forget)
         self._rules.watch(self._index)
+        self.spread = Spread(dc)
+        self._rules.watch(self.spread.rule_changed)
         self.app: Flask = routes.make_app(self)
 
     def rules(self, key: str | None = None) -> list[RuleDoc]:
@@ -44,6 +47,9 @@ class Fwapi:
         if key is None:
             return self._rules.all()
         return [rule for uuid in self._by.get(key, ()) if (rule := self._rules.get(uuid)) is not None]
+
+    def find(self, rule_uuid: str) -> RuleDoc | None:
+        return self._rules.get(rule_uuid)
 
     def rule(self, rule_uuid: str, owner_uuid: str | None = None) -> RuleDoc:
         """One rule, checked against its owner when one is given. Raises 404, 403 Forbidden."""

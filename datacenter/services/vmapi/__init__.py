@@ -71,6 +71,7 @@ class Vmapi:
             MigrationRoutes(self),
         ):
             self.app.register_blueprint(routes.blueprint())
+        self.table.watch(dc.fwapi.spread.vm_changed)
 
     def upgrade(self, environ: dict[str, Any], sock: socket.socket) -> None:
         """Serve the change feed on a connection that asked for WebSocket."""

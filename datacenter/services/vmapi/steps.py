@@ -35,6 +35,8 @@ PAYLOAD_ONLY = frozenset(
     },
 )
 """What a provisioning job carries that is no part of the payload for the node."""
+FIREWALL_PATIENCE = 5.0
+"""Seconds in which nodes should have heard of a rule or a VM; who has not by then is told later."""
 NEVER = 10 * 365 * 86400.0
 """Seconds a node is given for what has no limit."""
 ALREADY_THERE = frozenset({"VmNotRunning", "VmNotStopped", "VmAlreadyRunning", "VmAlreadyStopped", "SnapshotExists",
@@ -152,6 +154,7 @@ class Steps:
         vm = self.vm(job)
         if vm["state"] != "provisioning":
             return "VM was made before the restart"
+        self._dc.fwapi.spread.settle(FIREWALL_PATIENCE, self._server(job))
         payload = {key: value for key, value in job.params.items() if key not in PAYLOAD_ONLY}
         payload |= {key: value for key, value in vm.items() if value is not None}
         answer = self._dc.cnapi.task(self._server(job), "machine_create", payload, timeout=3600, req_id=job.request_id)
@@ -211,9 +214,12 @@ class Steps:
         return "NICs removed"
 
     def update_firewall(self, job: Job) -> str:
+        """Delete the rules of a VM that is gone; have all nodes know of one that is new or otherwise than before."""
         vm = self.vm(job)
         if vm["state"] in ("destroyed", "failed"):
             self._dc.fwapi.vm_destroyed(vm["uuid"])
+        else:
+            self._dc.fwapi.spread.settle(FIREWALL_PATIENCE)
         return "OK"
 
     # update

@@ -89,6 +89,7 @@ def _provision(steps: Steps, before: tuple[Task, ...], put: Task, release: Task,
         Task("cnapi.provision_vm", steps.provision_vm, 3600),
         Task("volapi.add_volumes_references", steps.volumes.refer, 10),
         put,
+        Task("fwapi.update", steps.update_firewall, 10),
         release,
     )
     return Workflow("provision", "8.2.4", 3810, chain, undo, undo)

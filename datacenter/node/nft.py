@@ -1,0 +1,59 @@
+"""nftables without a program being started: Debian's own library reads the text that ``nft`` would.
+
+A change costs about a millisecond, where starting ``nft`` costs ten.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
+
+import gevent
+
+from datacenter.node import netlink
+
+LIBRARY = "libnftables.so.1"
+_TAKES_AWAY = re.compile(r"^\s*(?:delete|flush|destroy)\b", re.MULTILINE)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        raise OSError(f"{error}: apt-get install nftables") from error
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_free"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+    library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    library.nft_ctx_get_error_buffer.argtypes = [ctypes.c_void_p]
+    library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+    return library
+
+
+def run(text: str, netns: Path | None = None) -> None:
+    """Carry out a script, all of it or nothing; no other greenlet runs meanwhile.
+
+    ``netns`` is the network namespace that it is about, ours if None. Raises OSError with what ``nft`` would print.
+    """
+    library = _library()
+    with netlink.inside(netns) if netns else nullcontext():
+        context = library.nft_ctx_new(0)  # its socket stays in this namespace
+    library.nft_ctx_buffer_output(context)
+    library.nft_ctx_buffer_error(context)
+    failed = library.nft_run_cmd_from_buffer(context, text.encode())
+    complaint = library.nft_ctx_get_error_buffer(context).decode(errors="replace").strip() if failed else ""
+    _let_go(context, at_once=not _TAKES_AWAY.search(text))
+    if failed:
+        raise OSError(f"nft: {complaint}")
+
+
+def _let_go(context: int, *, at_once: bool) -> None:
+    """Close the library's socket: where something was taken away, the kernel has it wait for a grace period."""
+    if at_once:
+        _library().nft_ctx_free(context)
+    else:
+        gevent.get_hub().threadpool.spawn(_library().nft_ctx_free, context)
