@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from datacenter.node import nft, rulebook
+from datacenter.node.address_sets import AddressSets
 from datacenter.node.peers import Change, Group, Peers, peer_of
 from datacenter.node.rulebook import Rulebook
-from datacenter.node.rulesets import NONE, OwnedRule, Ruleset, elements, ruleset
+from datacenter.node.rulesets import NONE, TABLE, OwnedRule, Ruleset, ruleset
 from datacenter.node.tasks import Params, Result, Task, TaskError
 from datacenter.node.whole import write_whole
 
@@ -51,6 +52,8 @@ class Firewall:
         self._peers = Peers()
         self._tables: dict[str, Ruleset | None] = {}
         """What is in the namespace of each VM that has one; None for a VM without firewall."""
+        self._sets: dict[str, AddressSets] = {}
+        """The ways to the sets of the tables that have some."""
 
     @property
     def _kept(self) -> Path:
@@ -76,11 +79,14 @@ class Firewall:
         if wanted is not None:
             nft.run(wanted.script(self._peers.members, anew=False), self._home.netns / zone.uuid)
         self._tables[zone.uuid] = wanted
+        self._open_sets(zone.uuid)
 
     def unshield(self, uuid: str) -> None:
         """A zone's namespace is gone, and its table with it."""
         if self._tables.pop(uuid, None) is not None:
             self._forget_unused()
+        if uuid in self._sets:
+            self._sets.pop(uuid).close()
 
     def zone_changed(self, zone: Zone) -> None:
         """Take in a zone that was made, or has other nics, tags, another owner, or its firewall on or off."""
@@ -150,32 +156,36 @@ class Firewall:
     def _rebuild(self, uuid: str) -> None:
         """Make a running VM's table anew; its connections go on."""
         self._tables[uuid] = self._wanted(self._zones[uuid])
-        self._run(uuid, self._whole_script(uuid))
+        self._make_anew(uuid)
         self._forget_unused()
 
-    def _whole_script(self, uuid: str) -> str:
-        table = self._tables.get(uuid)
-        return NONE if table is None else table.script(self._peers.members, anew=True)
+    def _make_anew(self, uuid: str) -> None:
+        table, namespace = self._tables[uuid], self._home.netns / uuid
+        try:
+            nft.run(NONE if table is None else table.script(self._peers.members, anew=True), namespace)
+            self._open_sets(uuid)
+        except OSError:
+            if namespace.exists():  # else it ended just now, and its table with it
+                logger.exception("firewall of VM %s", uuid)
+
+    def _open_sets(self, uuid: str) -> None:
+        table = self._tables[uuid]
+        if table is not None and table.groups and uuid not in self._sets:
+            self._sets[uuid] = AddressSets(self._home.netns / uuid, TABLE)
 
     def _spread(self, changes: Iterable[Change]) -> None:
         """Bring the sets of all tables to what their groups have become."""
         for change in changes:
-            script = elements(change.group, "add", change.come) + elements(change.group, "delete", change.gone)
             for uuid, table in self._tables.items():
                 if table is not None and change.group in table.groups:
-                    self._run(uuid, script)
+                    self._change_set(uuid, change)
 
-    def _run(self, uuid: str, script: str) -> None:
-        """Change a running VM's table. What goes wrong is tried once more with the whole of it."""
-        namespace = self._home.netns / uuid
+    def _change_set(self, uuid: str, change: Change) -> None:
+        """Bring one set to what its group has become; where that goes wrong, the whole table."""
         try:
-            nft.run(script, namespace)
-        except OSError:
-            try:
-                nft.run(self._whole_script(uuid), namespace)
-            except OSError:
-                if namespace.exists():  # else it ended just now, and its table with it
-                    logger.exception("firewall of VM %s", uuid)
+            self._sets[uuid].change(change.group.name, change.come, change.gone)
+        except (KeyError, OSError):
+            self._make_anew(uuid)
 
     def _forget_unused(self) -> None:
         used: set[Group] = {group for table in self._tables.values() if table is not None for group in table.groups}

@@ -25,7 +25,8 @@ NLMSG_ERROR = 2
 LO_INDEX = 1
 
 
-def _attr(kind: int, data: bytes) -> bytes:
+def attribute(kind: int, data: bytes) -> bytes:
+    """An attribute of a netlink message, padded to four bytes."""
     size = 4 + len(data)
     return struct.pack("=HH", size, kind) + data + b"\0" * (-size % 4)
 
@@ -65,8 +66,8 @@ class Netlink:
         self._socket.close()
 
     def add_bridge(self, name: str, mtu: int) -> None:
-        info = _attr(IFLA_LINKINFO, _attr(IFLA_INFO_KIND, b"bridge\0"))
-        body = _link_header(up=True) + _attr(IFLA_IFNAME, _name(name)) + _attr(IFLA_MTU, _u32(mtu)) + info
+        info = attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"bridge\0"))
+        body = _link_header(up=True) + attribute(IFLA_IFNAME, _name(name)) + attribute(IFLA_MTU, _u32(mtu)) + info
         self._ask(RTM_NEWLINK, F_CREATE | F_EXCL, body)
 
     def add_veth(self, name: str, bridge: int, peer: str, *, netns: int, mac: str, mtu: int) -> None:
@@ -74,12 +75,12 @@ class Netlink:
 
         ``netns`` is a descriptor.
         """
-        other = _link_header() + _attr(IFLA_IFNAME, _name(peer)) + _attr(IFLA_MTU, _u32(mtu))
-        other += _attr(IFLA_NET_NS_FD, _u32(netns)) + _attr(IFLA_ADDRESS, _mac(mac))
-        data = _attr(IFLA_INFO_DATA, _attr(VETH_INFO_PEER, other))
-        info = _attr(IFLA_LINKINFO, _attr(IFLA_INFO_KIND, b"veth\0") + data)
-        body = _link_header(up=True) + _attr(IFLA_IFNAME, _name(name)) + _attr(IFLA_MTU, _u32(mtu))
-        self._ask(RTM_NEWLINK, F_CREATE | F_EXCL, body + _attr(IFLA_MASTER, _u32(bridge)) + info)
+        other = _link_header() + attribute(IFLA_IFNAME, _name(peer)) + attribute(IFLA_MTU, _u32(mtu))
+        other += attribute(IFLA_NET_NS_FD, _u32(netns)) + attribute(IFLA_ADDRESS, _mac(mac))
+        data = attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, other))
+        info = attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"veth\0") + data)
+        body = _link_header(up=True) + attribute(IFLA_IFNAME, _name(name)) + attribute(IFLA_MTU, _u32(mtu))
+        self._ask(RTM_NEWLINK, F_CREATE | F_EXCL, body + attribute(IFLA_MASTER, _u32(bridge)) + info)
 
     def set_up(self, index: int) -> None:
         self._ask(RTM_NEWLINK, 0, _link_header(index, up=True))
@@ -89,15 +90,15 @@ class Netlink:
 
     def add_address(self, index: int, address: IPv4Interface) -> None:
         body = struct.pack("=BBBBI", socket.AF_INET, address.network.prefixlen, 0, 0, index)
-        body += _attr(IFA_LOCAL, address.ip.packed) + _attr(IFA_ADDRESS, address.ip.packed)
-        body += _attr(IFA_BROADCAST, address.network.broadcast_address.packed)
+        body += attribute(IFA_LOCAL, address.ip.packed) + attribute(IFA_ADDRESS, address.ip.packed)
+        body += attribute(IFA_BROADCAST, address.network.broadcast_address.packed)
         self._ask(RTM_NEWADDR, F_CREATE | F_EXCL, body)
 
     def set_default_route(self, gateway: IPv4Address, index: int) -> None:
         """Send everything else through a gateway, instead of whichever one there was."""
         main_table, by_boot, universe, unicast = 254, 3, 0, 1
         body = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, main_table, by_boot, universe, unicast, 0)
-        body += _attr(RTA_GATEWAY, gateway.packed) + _attr(RTA_OIF, _u32(index))
+        body += attribute(RTA_GATEWAY, gateway.packed) + attribute(RTA_OIF, _u32(index))
         self._ask(RTM_NEWROUTE, F_CREATE | F_REPLACE, body)
 
     def _ask(self, kind: int, flags: int, body: bytes) -> None:

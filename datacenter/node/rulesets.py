@@ -83,11 +83,6 @@ def ruleset(vm: Peer, rules: Iterable[OwnedRule]) -> Ruleset:
     )
 
 
-def elements(group: Group, verb: str, addresses: Collection[str]) -> str:
-    """The script that adds addresses to a group's set, or deletes them from it."""
-    return f"{verb} element inet {TABLE} {group.name} {{ {', '.join(sorted(addresses))} }}\n" if addresses else ""
-
-
 def _in_order(rules: Iterable[OwnedRule], default: str) -> list[OwnedRule]:
     """The rules as they are to be looked at, without those at the end that only say what is so anyhow."""
     found = sorted(
