@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import sys
@@ -52,6 +53,7 @@ def _findings() -> Iterator[Finding]:
     yield Finding("overlay file system", _kernel("overlay"), "modprobe overlay")
     yield Finding("network namespaces", _exists(Path("/proc/self/ns/net")), "a kernel with CONFIG_NET_NS")
     yield Finding("cgroups", _cgroups(), "mount cgroups on /sys/fs/cgroup")
+    yield Finding("libnftables", _library("libnftables.so.1"), "apt-get install nftables")
     for names, advice, needed in _COMMANDS:
         yield Finding(" or ".join(names), _command(names), advice, needed)
 
@@ -59,6 +61,14 @@ def _findings() -> Iterator[Finding]:
 def _command(names: tuple[str, ...], which: Callable[[str], str | None] = shutil.which) -> str:
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return next((found for name in names if (found := which(name) or shutil.which(name, path=path))), "")
+
+
+def _library(name: str) -> str:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return ""
+    return name
 
 
 def _kernel(name: str) -> str:

@@ -8,6 +8,8 @@ import pytest
 
 pytestmark = pytest.mark.docker
 
+SERVING = ("busybox", "nc", "-ll", "-p", "80", "-e", "echo", "hello")
+
 
 @pytest.fixture
 def network(docker):
@@ -54,11 +56,11 @@ def test_addresses_are_those_that_were_asked_for(docker, network):
 def test_networks_are_apart_and_internal_ones_have_no_way_out(docker, network, container):
     network("net-one")
     network("net-two", "--internal")
-    container("--name", "net-target", "--network", "net-one", "busybox", "sleep", "600")
+    container("--name", "net-target", "--network", "net-one", *SERVING)
     address = docker.inspect("net-target", '{{(index .NetworkSettings.Networks "net-one").IPAddress}}')
-    ping = ("busybox", "ping", "-c1", "-W2", address)
-    docker.ok("run", "--rm", "--network", "net-one", *ping)
-    assert docker("run", "--rm", "--network", "net-two", *ping).returncode == 1
+    ask = ("busybox", "nc", "-w", "2", address, "80")
+    assert docker.ok("run", "--rm", "--network", "net-one", *ask) == "hello"
+    assert docker("run", "--rm", "--network", "net-two", *ask).returncode == 1
     assert "default" not in docker.ok("run", "--rm", "--network", "net-two", "busybox", "ip", "route")
     assert "default" in docker.ok("run", "--rm", "--network", "net-one", "busybox", "ip", "route")
 
@@ -72,11 +74,11 @@ def test_prune_takes_by_label(docker, network):
 
 def test_a_running_container_joins_and_leaves(docker, network, container):
     network("net-late")
-    container("--name", "net-mover", "busybox", "sleep", "600")
+    container("--name", "net-mover", *SERVING)
     before = docker.inspect("net-mover", "{{.State.StartedAt}}")
     docker.ok("network", "connect", "net-late", "net-mover")
     address = docker.inspect("net-mover", '{{(index .NetworkSettings.Networks "net-late").IPAddress}}')
-    docker.ok("run", "--rm", "--network", "net-late", "busybox", "ping", "-c1", "-W3", address)
+    assert docker.ok("run", "--rm", "--network", "net-late", "busybox", "nc", "-w", "3", address, "80") == "hello"
     assert address in docker.ok("exec", "net-mover", "ip", "-4", "addr")
     again = docker("network", "connect", "net-late", "net-mover")
     assert b"endpoint with name net-mover already exists in network net-late" in again.stderr

@@ -11,11 +11,13 @@ from gateway.local.instance import ROOT
 
 pytestmark = pytest.mark.docker
 
+SERVING = ("busybox", "nc", "-ll", "-p", "80", "-e", "echo", "hello")
+
 
 @pytest.fixture
 def linked(docker, container):
     """``shared-web`` links to ``shared-srv`` as ``db``; both run."""
-    container("--name", "shared-srv", "-e", "A=1", "--expose", "80", "busybox", "sleep", "600")
+    container("--name", "shared-srv", "-e", "A=1", "--expose", "80", *SERVING)
     container("--name", "shared-web", "--link", "shared-srv:db", "busybox", "sleep", "600")
     return docker
 
@@ -30,7 +32,7 @@ def variables(docker, ref):
 
 def test_a_link_is_a_name_an_address_and_variables(linked):
     ip = linked.inspect("shared-srv", "{{.NetworkSettings.IPAddress}}")
-    linked.ok("exec", "shared-web", "ping", "-c", "1", "-W", "5", "db")
+    assert linked.ok("exec", "shared-web", "nc", "-w", "5", "db", "80") == "hello"
     assert f"{ip}\tdb " in linked.ok("exec", "shared-web", "cat", "/etc/hosts")
     env = variables(linked, "shared-web")
     assert (env["DB_NAME"], env["DB_ENV_A"], env["DB_PORT_80_TCP"]) == ("/shared-web/db", "1", f"tcp://{ip}:80")
