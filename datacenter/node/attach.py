@@ -74,7 +74,7 @@ class Attachment:
         """Serve the client until the container ends or the client leaves."""
         client = Client(connection, self.framing)
         self.connected.set()
-        reading = gevent.spawn(self._read, client)
+        reading = client.listen(self._read)
         if not self.was_running:
             gevent.wait([self.hooked, self.zone.started, self.given_up, client.left], count=1)
         code = None
@@ -82,7 +82,7 @@ class Attachment:
             if not self.hooked.ready():
                 self.hook(self.zone)
             code = self._stream(client)
-        reading.kill()
+        reading.stop()
         self.abandon()
         client.end(code)
 

@@ -18,6 +18,7 @@ RECEIVE = 128 * 1024
 KEEPALIVE = 20
 """Seconds between probes of a silent connection."""
 TCP_CLOSE = 7
+READ = 1
 
 
 def rendezvous(
@@ -57,6 +58,32 @@ def rendezvous(
     return port
 
 
+class Listener:
+    """Waits for a client's first word without a greenlet: most who follow a container never say any.
+
+    ``over`` is set when ``read`` has returned.
+    """
+
+    def __init__(self, descriptor: int, read: Callable[[], None]) -> None:
+        self.over = Event()
+        self._read = read
+        self._reading: gevent.Greenlet | None = None
+        self._watcher = gevent.get_hub().loop.io(descriptor, READ)
+        self._watcher.start(self._heard)
+
+    def _heard(self) -> None:
+        self._watcher.stop()
+        self._reading = gevent.spawn(self._read)
+        self._reading.rawlink(lambda _: self.over.set())
+
+    def stop(self) -> None:
+        """Listen no longer; to be called before the connection is closed."""
+        self._watcher.stop()
+        self._watcher.close()
+        if self._reading is not None:
+            self._reading.kill()
+
+
 class Client:
     """A connected client that speaks one framing.
 
@@ -70,6 +97,10 @@ class Client:
         self._gone = False
         self._connection = connection
         self._sending = BoundedSemaphore(1)
+
+    def listen(self, read: Callable[[Client], None]) -> Listener:
+        """Have ``read`` called in a greenlet of its own as soon as the client says something or leaves."""
+        return Listener(self._connection.fileno(), lambda: read(self))
 
     def send(self, data: bytes | memoryview) -> None:
         """Send bytes already framed, whole even when several greenlets send."""

@@ -12,7 +12,7 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 
-from datacenter.node.client import Client, rendezvous
+from datacenter.node.client import Client, Listener, rendezvous
 from datacenter.node.frames import DETACH, STDERR, STDIN_EOF, STDOUT, Framing, ProtocolError
 from datacenter.node.logfile import Bound, LineMaker, LogFile
 from datacenter.node.logfiles import Begin, LogReader, changes, everything, from_tail
@@ -86,11 +86,11 @@ def serve_logs(zone: Zone, command: dict[str, Any], framing: Framing) -> int:
 
     def serve(connection: socket.socket) -> None:
         client = Client(connection, framing)
-        reading = gevent.spawn(_leave, client)
+        reading = client.listen(_leave)
         try:
             send_log(zone, query, client, reading)
         finally:
-            reading.kill()
+            reading.stop()
         client.close()
 
     return rendezvous(serve)
@@ -105,7 +105,7 @@ def _leave(client: Client) -> None:
         return
 
 
-def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenlet) -> None:
+def send_log(zone: Zone, query: LogQuery, client: Client, reading: Listener) -> None:
     """Send the lines asked for, and with Follow those to come, until the container ends or the client leaves."""
     maker = query.maker()
     reader = LogReader(zone.log_path, query.begin())
@@ -117,7 +117,7 @@ def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenl
                 for block in reader.blocks():
                     client.lines(maker.feed(block))
                     gevent.sleep(0)  # a long log of which little is wanted must not hold the others up
-                    if maker.past or reading.ready():
+                    if maker.past or reading.over.is_set():
                         break
                 if last or maker.past or not _wait(changed, reading, query.until):
                     break
@@ -126,10 +126,10 @@ def send_log(zone: Zone, query: LogQuery, client: Client, reading: gevent.Greenl
         reader.close()
 
 
-def _wait(changed: Event, reading: gevent.Greenlet, until: Bound | None) -> bool:
+def _wait(changed: Event, reading: Listener, until: Bound | None) -> bool:
     """Wait for news; False when the client left or ``until`` has passed."""
     left = None if until is None else until.seconds - time.time()
-    if reading.ready() or (left is not None and left <= 0):
+    if reading.over.is_set() or (left is not None and left <= 0):
         return False
-    gevent.wait([changed, reading], timeout=left, count=1)
-    return not reading.ready()
+    gevent.wait([changed, reading.over], timeout=left, count=1)
+    return not reading.over.is_set()

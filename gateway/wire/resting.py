@@ -55,8 +55,9 @@ class Rest:
         """
         self._sock, self._hangups, self._ended, self._wrap = sock, hangups, ended, wrap
         self._descriptor = sock.fileno()
-        self._watcher = gevent.get_hub().loop.io(self._tap.fileno(), _READ)
-        self._watcher.start(self._pour)
+        self._loop = gevent.get_hub().loop
+        self._watcher = self._loop.io(self._tap.fileno(), _READ)
+        self._watcher.start(self._something_came)
         hangups.watch(self._descriptor, self._left, half=not self.hijacked or hasattr(sock, "peer_certificate"))
 
     def abandon(self) -> None:
@@ -66,8 +67,15 @@ class Rest:
     def _left(self) -> None:
         self._end(whole=False)
 
+    def _something_came(self) -> None:
+        """Queue up: of thousands that have news at once some milliseconds' worth is moved, then others have a turn."""
+        self._watcher.stop()
+        self._loop.run_callback(self._pour)
+
     def _pour(self) -> None:
         """Move what is there; runs in the loop."""
+        if self._over:
+            return
         try:
             going = self._tap.pour(self._write)
         except OSError as error:
@@ -81,9 +89,10 @@ class Rest:
 
     def _go_on(self, *, going: bool) -> None:
         if self._unsent:
-            self._watcher.stop()
             spawn(self._catch_up, going=going)
-        elif not going:
+        elif going:
+            self._watcher.start(self._something_came)
+        else:
             self._end(whole=True)
 
     def _write(self, data: bytes | memoryview) -> None:
@@ -112,10 +121,7 @@ class Rest:
         self._unsent = b""
         if self._over:
             return
-        if going:
-            self._watcher.start(self._pour)
-        else:
-            self._end(whole=True)
+        self._go_on(going=going)
 
     def _end(self, *, whole: bool) -> None:
         if self._over:
