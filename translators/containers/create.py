@@ -22,7 +22,7 @@ from translators.containers.linux import Ground, plan_linux
 from translators.containers.log_config import plan_log
 from translators.containers.lookup import find_container, mine
 from translators.containers.model import ContainerCreate, RestartPolicy
-from translators.containers.networks import dns_suffixes, plan_networks
+from translators.containers.networks import dns_suffixes, name_predefined, plan_networks
 from translators.containers.packages import size_warnings
 from translators.containers.payload import Parts, Payload, build_payload
 from translators.containers.ports import PORT_REMAPPING, plan_ports
@@ -82,6 +82,7 @@ def plan(call: Call, body: ContainerCreate, name: str, source: Source | None = N
     """
     alias = check_name(name) if name else ""
     validate(body, call.version)
+    name_predefined(call, body)
     check_platform(call.arg("platform"))
     if not body.Image:
         raise InvalidParameter("no image was named: Image must not be empty")

@@ -19,6 +19,7 @@ from translators.containers.links import parse_links
 from translators.containers.model import ContainerCreate, EndpointSettings
 from translators.errors import explain, speaking_docker
 from translators.labels import NETWORK_LABEL
+from translators.networks.predefined import predefined_name
 
 Network = dict[str, Any]
 
@@ -93,6 +94,21 @@ def match(networks: list[Network], ref: str) -> Network | None:
     if len(begins) > 1:
         raise InvalidParameter(f"network {ref} is ambiguous ({len(begins)} matches found based on ID prefix)")
     return begins[0] if begins else None
+
+
+def name_predefined(call: Call, body: ContainerCreate) -> None:
+    """Have ``bridge``, ``host`` and ``none`` by name where a request has the ids that they are listed with."""
+    host, joined = body.HostConfig, body.NetworkingConfig
+    host.NetworkMode = _by_name(call, host.NetworkMode)
+    joined.EndpointsConfig = {_by_name(call, ref): settings for ref, settings in joined.EndpointsConfig.items()}
+
+
+def _by_name(call: Call, ref: str) -> str:
+    name = predefined_name(ref)
+    if not name:
+        return ref
+    with speaking_docker("problem choosing the container's networks"):
+        return ref if network_book(call).find(call.owner.uuid, ref) else name
 
 
 @dataclass(slots=True)

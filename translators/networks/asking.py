@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.errors import Forbidden, InvalidParameter, NotFound, NotImplementedHere
 from translators.networks.model import IpamConfig, NetworkCreate
-from translators.networks.view import DRIVERS, PREDEFINED
+from translators.networks.predefined import DRIVERS as PREDEFINED
+from translators.networks.view import DRIVERS
 
 Json = dict[str, Any]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,12 +13,12 @@ from translators.containers import view as containers
 from translators.containers.states import NEVER, is_running
 from translators.events.actors import NETWORK_DRIVER
 from translators.ids import container_name, docker_id
+from translators.networks.predefined import DRIVERS as PREDEFINED
+from translators.networks.predefined import predefined_id
 
 Json = dict[str, Any]
 Vm = dict[str, Any]
 
-PREDEFINED: Mapping[str, str] = {"bridge": "bridge", "host": "host", "none": "null"}
-"""Names and drivers of the networks that are always there. ``bridge`` stands for the account's default one."""
 DRIVERS = frozenset({"bridge", "overlay", NETWORK_DRIVER})
 """What a client may call the one kind of network that can be made."""
 
@@ -83,8 +82,7 @@ def seen(documents: Iterable[Json], records: Mapping[str, NetworkRecord], defaul
 
 
 def _predefined(name: str, document: Json) -> SeenNetwork:
-    made_up = hashlib.sha256(f"predefined network {name}".encode()).hexdigest()
-    return SeenNetwork(name=name, id=made_up, driver=PREDEFINED[name], builtin=True, document=document)
+    return SeenNetwork(name=name, id=predefined_id(name), driver=PREDEFINED[name], builtin=True, document=document)
 
 
 def described(network: SeenNetwork, vms: Iterable[Vm] = ()) -> Json:

@@ -18,6 +18,7 @@ from translators.containers import create as creating
 from translators.containers.inspect import inspect
 from translators.containers.listing import list_containers
 from translators.containers.model import ContainerCreate
+from translators.networks.predefined import predefined_id
 
 
 def body(**fields) -> ContainerCreate:
@@ -372,3 +373,16 @@ def test_what_is_honoured_is_shown_again(world, host, config):
     assert {key: shown["Config"][key] for key in config} == config
     assert shown["Config"]["Env"] == ["PATH=/bin", *env]
     assert labels.items() <= shown["Config"]["Labels"].items()
+
+
+@pytest.mark.parametrize("letters", [64, 12])
+def test_the_networks_that_are_always_there_are_known_by_id_too(world, letters):
+    bridge, host, none = (predefined_id(name)[:letters] for name in ("bridge", "host", "none"))
+    joined = {"EndpointsConfig": {bridge: {"IPAMConfig": {"IPv4Address": "10.0.0.9"}}}}
+    create(world, "web", HostConfig={"NetworkMode": bridge}, NetworkingConfig=joined)
+    assert [nic["network_uuid"] for nic in world.vm("web")["nics"]] == [FABRIC]
+    assert inspect(world.call("container.inspect"), "web")["HostConfig"]["NetworkMode"] == "bridge"
+    create(world, "alone", HostConfig={"NetworkMode": none})
+    assert inspect(world.call("container.inspect"), "alone")["HostConfig"]["NetworkMode"] == "none"
+    with pytest.raises(NotImplementedHere, match="network mode host is not supported"):
+        create(world, HostConfig={"NetworkMode": host})
