@@ -21,7 +21,7 @@ from gateway.errors import DockerError
 from gateway.operations import by_name
 from gateway.settings import TritonSettings
 from gateway.state import State
-from gateway.state.undertakings import BUILD, CREATE, ENDING, EXEC, LAYER, REMOVE, TURN, Undertaking
+from gateway.state.undertakings import BUILD, CREATE, ENDING, EXEC, LAYER, NETWORK, REMOVE, TURN, Undertaking
 from gateway.versions import CEILING
 from sdc import DataCenterClients
 from sdc.errors import SdcError
@@ -31,6 +31,7 @@ from translators.containers.removal import forget
 from translators.containers.turns import give_back_all
 from translators.images.layers import drop_layer
 from translators.leadership import lead
+from translators.networks import unfinished
 
 Vm = dict[str, Any]
 
@@ -59,6 +60,7 @@ class Settler:
             LAYER: _settle_layer,
             BUILD: _settle_build,
             TURN: _settle_turn,
+            NETWORK: lambda call, one: unfinished.settle(call, one, ripe=_is_ripe(one)),
         }
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ from gateway.state.database import Database
 from gateway.state.presence import Presence
 
 CREATE, REMOVE, EXEC, ENDING, LAYER, BUILD, TURN = "create", "remove", "exec", "ending", "layer", "build", "turn"
+NETWORK = "network"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,8 @@ class Undertaking:
     """Something begun that its worker will not bring to an end.
 
     ``subject`` is the uuid of a VM (create, remove, build) or of an image (layer), the id of an exec session, the token
-    of announcements (ending), or the holder of a place in a server's waitlist, after the server's uuid (turn).
+    of announcements (ending), the holder of a place in a server's waitlist, after the server's uuid (turn), or the mark
+    and number of a VLAN and the name of the network on it (network).
     """
 
     kind: str

@@ -10,12 +10,13 @@ from gateway.call import Call
 from gateway.errors import Conflict, DockerError, Forbidden, InvalidParameter, NotImplementedHere, Unavailable
 from gateway.state.event_log import Happening
 from gateway.state.network_records import NetworkRecord
+from gateway.state.undertakings import NETWORK
 from grammars import dockerids
 from sdc.errors import SdcError
 from translators.containers.networks import network_book
 from translators.errors import explain, speaking_docker, validation_details
 from translators.events.recorder import tell_happening
-from translators.networks import asking
+from translators.networks import asking, unfinished
 from translators.networks.lookup import visible
 from translators.networks.model import NetworkCreate
 
@@ -28,7 +29,7 @@ _TRIES = 5
 
 
 def create(call: Call, body: NetworkCreate) -> Json:
-    """Make a network; nothing of it is left when that fails.
+    """Make a network; nothing of it is left when that fails, nor when the gateway dies over it.
 
     Docker: POST /networks/create
     SDC: NAPI POST /fabrics/:owner/vlans, POST /fabrics/:owner/vlans/:vlan_id/networks
@@ -41,12 +42,13 @@ def create(call: Call, body: NetworkCreate) -> Json:
     if any(network.name == body.Name for network in known):
         raise _taken(body.Name)
     payload |= _resolvers([network.document for network in known], call.config.default_fabric)
-    vlan_id = _make_vlan(call)
+    vlan_id, undertaking = _make_vlan(call, body.Name)
     network = _make(call, vlan_id, payload, internal=body.Internal)
     record = NetworkRecord(
         owner_uuid=call.owner.uuid, network_uuid=network["uuid"], created=time.time(), asked=asking.kept(body)
     )
     call.state.networks.put(record)
+    call.state.undertakings.end(NETWORK, undertaking)
     with suppress(SdcError):  # it will be read when it is needed
         network_book(call).networks(call.owner.uuid, fresh=True)
     docker_id = dockerids.network_docker_id(network["uuid"])
@@ -71,29 +73,38 @@ def _resolvers(documents: list[Json], default: str) -> Json:
     return {"resolvers": found} if found else {}
 
 
-def _make_vlan(call: Call) -> int:
-    """Make a VLAN under the first free number; somebody else may be at the same."""
+def _make_vlan(call: Call, name: str) -> tuple[int, str]:
+    """Make a VLAN under the first free number, and return that and what is under way with it."""
     napi, owner_uuid = call.services.napi, call.owner.uuid
     with speaking_docker("problem creating the network's VLAN"):
-        for attempt in range(1, _TRIES + 1):
+        for tries_left in reversed(range(_TRIES)):
             taken = {vlan["vlan_id"] for vlan in napi.list_vlans(owner_uuid)}
             vlan_id = next((number for number in VLANS if number not in taken), 0)
             if not vlan_id:
                 raise Unavailable("no more networks can be made: the account's fabric has no VLAN left")
+            vlan: Json = {"name": VLAN_NAME, "vlan_id": vlan_id}
+            undertaking = unfinished.begin(call, vlan, name)
             try:
-                napi.create_vlan(owner_uuid, {"name": VLAN_NAME, "vlan_id": vlan_id})
+                napi.create_vlan(owner_uuid, vlan)
             except SdcError as error:
-                if attempt == _TRIES or "vlan_id" not in error.field_errors("Duplicate"):
+                if "vlan_id" not in error.field_errors("Duplicate"):
+                    call.state.undertakings.leave(NETWORK, undertaking, owner_uuid)
                     raise
-                continue
-            break
+                call.state.undertakings.end(NETWORK, undertaking)  # somebody else was at the same
+                if not tries_left:
+                    raise
+            else:
+                break
 
     def take_back() -> None:
-        with suppress(SdcError):
+        try:
             napi.delete_vlan(owner_uuid, vlan_id)
+            call.state.undertakings.end(NETWORK, undertaking)
+        except SdcError:
+            call.state.undertakings.leave(NETWORK, undertaking, owner_uuid)
 
     call.undo.append(take_back)
-    return vlan_id
+    return vlan_id, undertaking
 
 
 def _make(call: Call, vlan_id: int, payload: Json, *, internal: bool) -> Json:

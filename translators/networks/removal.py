@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from gateway.call import Call
 from gateway.errors import DockerError, Forbidden
+from gateway.state.undertakings import NETWORK
 from sdc.errors import SdcError
 from translators.containers.networks import network_book
 from translators.errors import speaking_docker
 from translators.events.recorder import tell_prune
 from translators.filters import parse_filters
 from translators.ids import container_name, docker_id
-from translators.networks import view
+from translators.networks import unfinished, view
 from translators.networks.create import tell
 from translators.networks.lookup import containers, find, visible
 from translators.networks.view import SeenNetwork
@@ -34,22 +36,41 @@ def remove(call: Call, ref: str) -> None:
 
 
 def _delete(call: Call, network: SeenNetwork) -> None:
-    napi, owner_uuid, document = call.services.napi, call.owner.uuid, network.document
-    with speaking_docker(f"error while removing network: {network.name}"):
+    owner_uuid, document = call.owner.uuid, network.document
+    with speaking_docker(f"error while removing network: {network.name}"), _under_way(call, network):
         try:
-            napi.delete_fabric_network(owner_uuid, document["vlan_id"], document["uuid"])
+            call.services.napi.delete_fabric_network(owner_uuid, document["vlan_id"], document["uuid"])
         except SdcError as error:
             if error.code == "InUse":
                 raise _in_use(call, network) from error
             if error.status != 404:  # somebody else was faster
                 raise
-    if network.record is not None:  # then the VLAN was made for it
-        with suppress(SdcError):  # another network was put on it since
-            napi.delete_vlan(owner_uuid, document["vlan_id"])
-    call.state.networks.forget(owner_uuid, document["uuid"])
+        call.state.networks.forget(owner_uuid, document["uuid"])
+        if network.record is not None:  # then the VLAN was made for it
+            with suppress(SdcError):  # another network was put on it since
+                call.services.napi.delete_vlan(owner_uuid, document["vlan_id"])
     with suppress(SdcError):  # it will be read when it is needed
         network_book(call).networks(owner_uuid, fresh=True)
     tell(call, network.id, network.name, network.driver, "destroy")
+
+
+@contextmanager
+def _under_way(call: Call, network: SeenNetwork) -> Iterator[None]:
+    """Have the VLAN of a network that Docker made go with it, whatever becomes of this gateway meanwhile."""
+    vlan_id = network.document["vlan_id"]
+    vlans = call.services.napi.list_vlans(call.owner.uuid) if network.record else []
+    vlan = next((vlan for vlan in vlans if vlan["vlan_id"] == vlan_id), None)
+    undertaking = unfinished.begin(call, vlan, network.name) if vlan else ""
+    try:
+        yield
+    except DockerError:
+        call.state.undertakings.end(NETWORK, undertaking)  # refused: all is as it was
+        raise
+    except BaseException:
+        if undertaking:
+            call.state.undertakings.leave(NETWORK, undertaking, call.owner.uuid)
+        raise
+    call.state.undertakings.end(NETWORK, undertaking)
 
 
 def _in_use(call: Call, network: SeenNetwork) -> Forbidden:
