@@ -35,6 +35,10 @@ _MOUNTS: dict[str, type[DockerError]] = {
 _WRONG_STATE = {"UnallocatedVM", "VmNotRunning", "VmNotStopped", "Conflict"}
 
 
+class NotShared(Conflict):
+    """A container whose network another one is to have does not run."""
+
+
 @contextmanager
 def speaking_docker(doing: str) -> Iterator[None]:
     """Turn an SdcError of the block into an error kind; ``doing`` says what was tried (``problem starting ...``)."""
@@ -52,6 +56,8 @@ def explain(error: SdcError, doing: str) -> DockerError:
         return Unavailable(f"{doing}: the data center is not available, try again later")
     if error.code in _MOUNTS:
         return _MOUNTS[error.code](error.message)
+    if error.code == "NetworkNotShared":
+        return NotShared(error.message)
     if error.code in _WRONG_INPUT:
         return InvalidParameter(f"{doing}: {validation_details(error)}")
     if error.code in _NO_ROOM:

@@ -56,7 +56,7 @@ class Node:
         self.outside = Outside(home, self.exports)
         self.names = Names(home, self.zones)
         self.firewall = Firewall(home, self.zones)
-        self.network = Network(home, self.names, self.firewall)
+        self.network = Network(home, self.zones, self.names, self.firewall)
         self.news = News(home.settings, home.server_uuid(), lambda: sysinfo(home, self.host))
         self.lifecycle = Lifecycle(
             home,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from datacenter.node import nft, rulebook
+from datacenter.node import nft, rulebook, sharing
 from datacenter.node.address_sets import AddressSets
 from datacenter.node.peers import Change, Group, Peers, peer_of
 from datacenter.node.rulebook import Rulebook
@@ -66,7 +66,8 @@ class Firewall:
         """
         for zone in self._zones.values():
             self._peers.put(peer_of(zone.record))
-            if zone.running and (self._home.netns / zone.uuid).exists():
+            own = not zone.linux.get(sharing.OPTION)
+            if own and zone.running and (self._home.netns / zone.uuid).exists():
                 self._tables[zone.uuid] = None
         if self._kept.exists():
             self._learn(msgspec.json.decode(self._kept.read_bytes(), type=_Told))

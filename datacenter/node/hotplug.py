@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datacenter.node import nics, rootfs
+from datacenter.node import nics, rootfs, sharing
 from datacenter.node.network import Network
 from datacenter.node.tasks import Params, TaskError
 from datacenter.node.zone import Zone
@@ -13,15 +13,17 @@ def change_nics(net: Network, zone: Zone, params: Params) -> None:
 
     On record first, so that an agent which dies in between finds there what its task, sent again, has to finish:
     added nics are then plugged anew. When an interface can't be had, all is as it was before. A stopped zone gets its
-    nics with its next boot. Raises TaskError: NotSupported for a zone that is to have no network.
+    nics with its next boot. Raises TaskError: NotSupported for a zone that is to have no network
+    of its own.
     """
-    if zone.linux.get("NetworkNone") and params.get("add_nics"):
-        raise TaskError("NotSupported", f"VM {zone.uuid} was made to have no network")
+    apart = bool(zone.linux.keys() & {"NetworkNone", sharing.OPTION})
+    if apart and params.get("add_nics"):
+        raise TaskError("NotSupported", f"VM {zone.uuid} was made to have no network of its own")
     before = list(zone.record.get("nics") or [])
     after = nics.changed(before, params)
     anew = {nic["mac"] for nic in params.get("add_nics") or ()}
     _record(zone, after)
-    if not zone.running:
+    if apart or not zone.running:
         return
     try:
         net.change(zone, before, after, anew=anew)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from gevent.lock import RLock
 
-from datacenter.node import netlink, nft, nics, portmap, syscalls
+from datacenter.node import netlink, nft, nics, portmap, sharing, syscalls
 from datacenter.node.firewall import Firewall
 from datacenter.node.home import Home
 from datacenter.node.names.service import Names
@@ -57,8 +57,10 @@ class Network:
     keep containers away from the host's own services, and let them out to the world.
     """
 
-    def __init__(self, home: Home, names: Names, firewall: Firewall) -> None:
+    def __init__(self, home: Home, zones: Mapping[str, Zone], names: Names, firewall: Firewall) -> None:
         self._home = home
+        self._zones = zones
+        self._hosts: set[str] | None = None
         self._names = names
         self._firewall = firewall
         self._prefix = f"tdg{home.settings.instance}"
@@ -75,6 +77,10 @@ class Network:
         """Give a zone its namespace with all NICs set up; None when it wants no network. Raises TaskError."""
         if zone.linux.get("NetworkNone"):
             return None
+        if zone.linux.get(sharing.OPTION):
+            self.disconnect(zone.uuid)
+            self._shared().add(zone.linux[sharing.OPTION])
+            return sharing.join(zone, self._zones, self._home.netns / zone.uuid)
         ports = portmap.translations(zone.metadata)
         path = self._home.netns / zone.uuid
         self.disconnect(zone.uuid)
@@ -115,18 +121,41 @@ class Network:
         self._translate(namespace, ports, after)
 
     def disconnect(self, uuid: str) -> None:
-        """Let a zone's namespace go; the kernel takes its interfaces down in its own time."""
+        """Let a zone's namespace go; the kernel takes its interfaces down in its own time.
+
+        They are taken away here when others have the namespace, too: the addresses may be somebody else's soon.
+        """
         self._names.stop(uuid)
         self._firewall.unshield(uuid)
         path = self._home.netns / uuid
         if not path.exists():
             return
+        if uuid in self._shared():
+            self._shared().discard(uuid)
+            self._empty(path)
         try:
             syscalls.unmount(path)
         except OSError as error:
             if error.errno != errno.EINVAL:  # the file is there, the mount is not: an agent died in between
                 raise
         path.unlink()
+
+    def _shared(self) -> set[str]:
+        """The zones whose network others were put into; an agent that has just begun reads it from these."""
+        if self._hosts is None:
+            found = (zone.linux.get(sharing.OPTION) for zone in self._zones.values() if zone.running)
+            self._hosts = {str(uuid) for uuid in found if uuid}
+        return self._hosts
+
+    def _empty(self, namespace: Path) -> None:
+        """Take all interfaces away but lo. A namespace that is none, as after a boot of the host, has none."""
+        try:
+            with netlink.inside(namespace):
+                names = [name for _, name in socket.if_nameindex() if name != "lo"]
+        except OSError:
+            return
+        for name in names:
+            self._unplug(namespace, name)
 
     def remove_strays(self, known: Collection[str]) -> None:
         """Let all namespaces go but those of known zones and our own spare ones."""

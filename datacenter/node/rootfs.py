@@ -100,6 +100,7 @@ def write_etc(zone: Zone) -> None:
         "resolv.conf": resolvconf.text(zone),
     }
     for name, text in texts.items():
+        (zone.bundle / name).unlink(missing_ok=True)  # another zone may have had it, too
         (zone.bundle / name).write_text(text)
 
 

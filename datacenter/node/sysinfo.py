@@ -33,6 +33,7 @@ CAPABILITIES = (
     "build",
     "port-remapping",
     "network-names",
+    "network-sharing",
 )
 """What every embedded node can do; limits that depend on its kernel, and what its operator allows, come on top."""
 ADMIN_IP = "127.0.0.1"

@@ -89,3 +89,21 @@ def test_a_running_container_joins_and_leaves(docker, network, container):
     docker.ok("network", "disconnect", "bridge", "net-mover")
     assert docker.inspect("net-mover", "{{json .NetworkSettings.Networks}}") == "{}"
     assert docker.inspect("net-mover", "{{.State.StartedAt}}") == before
+
+
+def test_a_container_in_another_ones_network_is_beside_it(docker, container):
+    container("--name", "net-host", "busybox", "sh", "-c", "echo shared > /index.html; httpd -f -p 127.0.0.1:7777 -h /")
+    address = docker.inspect("net-host", "{{.NetworkSettings.IPAddress}}")
+    for number in range(3):  # on three nodes, one of them would be elsewhere
+        container("--name", f"net-side{number}", "--network", "container:net-host", "busybox", "sleep", "600")
+        assert docker.ok("exec", f"net-side{number}", "wget", "-qO-", "http://127.0.0.1:7777/") == "shared"
+    assert (
+        docker.inspect("net-side0", "{{.HostConfig.NetworkMode}}")
+        == f"container:{docker.inspect('net-host', '{{.Id}}')}"
+    )
+    assert docker.inspect("net-side0", "{{json .NetworkSettings.Networks}}") == "{}"
+    docker.ok("rm", "-f", "net-host")
+    assert address not in docker.ok("exec", "net-side0", "ip", "-4", "addr")
+    refused = docker("restart", "-t", "0", "net-side0")
+    assert b"cannot join network of container" in refused.stderr
+    assert docker.inspect("net-side0", "{{.State.Status}}") == "exited"

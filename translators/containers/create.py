@@ -22,6 +22,7 @@ from translators.containers.linux import Ground, plan_linux
 from translators.containers.log_config import plan_log
 from translators.containers.lookup import find_container, mine
 from translators.containers.model import ContainerCreate, RestartPolicy
+from translators.containers.network_sharing import beside, find_sharer, share
 from translators.containers.networks import dns_suffixes, name_predefined, plan_networks
 from translators.containers.packages import size_warnings
 from translators.containers.payload import Parts, Payload, build_payload
@@ -103,6 +104,7 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
             ulimits=nodes.ulimits(),
             cpus=nodes.most_cpus(),
         )
+    sharer = find_sharer(call, body)
     policies, checked = (name in offered for name in (RESTART_POLICIES, HEALTH))
     vm_uuid = str(uuid.uuid4())
     container_id = dockerids.new_docker_id(vm_uuid)
@@ -110,7 +112,7 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     networks = plan_networks(
         call, body, publishes=bool(ports.published), can_disconnect=ground.linux, names=NETWORK_NAMES in offered
     )
-    linux = plan_linux(body, config, ground, no_network=networks.disconnected)
+    linux = share(plan_linux(body, config, ground, no_network=networks.disconnected), sharer)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)
     prefixes = call.config.host_binds if _may_bind(call, offered) else ()
@@ -145,7 +147,7 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
         tags=to_tags({**(config.get("Labels") or {}), **body.Labels}),
         search=dns_suffixes(call, networks.networks),
     )
-    payload = build_payload(body, parts)
+    payload = build_payload(body, parts) | beside(sharer)
     payload["firewall_rules"] = plan_rules(call, vm_uuid, ports.published)
     more = [policy_warning(restart, supported=policies), health_warning(check, supported=checked)]
     sizes = size_warnings(body.HostConfig, call.hints["package"])

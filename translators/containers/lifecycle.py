@@ -13,7 +13,7 @@ from translators.containers.lookup import docker_id, find_container, mine
 from translators.containers.removal import destroy, removes_itself
 from translators.containers.states import command_words, is_running, linux_options, status
 from translators.containers.vmfeed import feed_of
-from translators.errors import explain, init_failure, speaking_docker
+from translators.errors import NotShared, explain, init_failure, speaking_docker
 from translators.events.recorder import Announced, Ending, ending, observe, restarting, starting, tell
 from translators.ids import container_name
 from translators.jobs import run_job
@@ -45,7 +45,7 @@ def start(call: Call, ref: str) -> None:
     try:
         with starting(call, vm):
             _boot(call, vm, "start", "problem starting container")
-    except (InvalidParameter, Forbidden, NotFound):
+    except (InvalidParameter, Forbidden, NotFound, NotShared):
         with speaking_docker("problem starting container"):
             observe(call, call.services.vmapi.get_vm(vm["uuid"]))
         if removes_itself(vm):

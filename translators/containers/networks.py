@@ -159,8 +159,6 @@ def _refuse_modes(mode: str, *, can_disconnect: bool) -> None:
             "network mode host is not supported: compute nodes are shared between accounts, and every container "
             "has an address of its own on its network"
         )
-    if mode.startswith("container:"):
-        raise NotImplementedHere("network mode container is not supported: every container has its own addresses")
     if mode == "none" and not can_disconnect:
         raise NotImplementedHere(
             "network mode none needs the capability linux-options, which this data center does not have: "
@@ -170,7 +168,7 @@ def _refuse_modes(mode: str, *, can_disconnect: bool) -> None:
 
 def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan, *, names: bool) -> None:
     endpoints = dict(body.NetworkingConfig.EndpointsConfig)
-    unasked = mode in DEFAULT_MODES | {"none"}
+    unasked = mode in DEFAULT_MODES | {"none"} or mode.startswith("container:")
     first = call.config.default_fabric if unasked else mode
     known_as = (mode, "default", "bridge", first) if unasked else (first,)
     key = next((name for name in known_as if endpoints.get(name)), mode)

@@ -62,7 +62,7 @@ def unpublished_ports(vm: Vm) -> set[Port]:
 
 def nics(vm: Vm) -> list[Json]:
     """Return the addresses of a container, the primary one first; none when it is cut off from networks."""
-    if linux_options(vm).get("NetworkNone"):
+    if linux_options(vm).keys() & {"NetworkNone", "NetworkContainer"}:
         return []
     found: list[Json] = vm.get("nics") or []
     return sorted(found, key=lambda nic: not nic.get("primary"))

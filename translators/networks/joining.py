@@ -16,6 +16,7 @@ from translators.containers.endpoint_names import NETWORK_NAMES, stale_keys
 from translators.containers.endpoints import NO_MAC, check_addresses, endpoint_warnings, refuse_aliases
 from translators.containers.lookup import find_container
 from translators.containers.model import EndpointSettings
+from translators.containers.network_sharing import NO_OTHER, OPTION
 from translators.containers.networks import endpoint_names, network_entry
 from translators.containers.states import is_running, linux_options, metadata
 from translators.errors import speaking_docker
@@ -89,6 +90,8 @@ def _refuse(call: Call, network: SeenNetwork, vm: Vm) -> None:
         raise InvalidParameter(
             "container cannot be connected to multiple networks with one of the networks in private (none) mode"
         )
+    if linux_options(vm).get(OPTION):
+        raise InvalidParameter(NO_OTHER)
     if is_running(vm) and HOTPLUG not in capabilities(call, vm.get("server_uuid") or ""):
         raise NotImplementedHere(
             f"networks of a running container need the capability {HOTPLUG}, which its compute node does not have: "

@@ -211,9 +211,10 @@ KERNEL: tuple[Option, ...] = (
 
 JOINED: tuple[Option, ...] = (
     honoured("NetworkMode", "bridge", "default", "none", note="A network's name or id; the default is the "
-             "account's own fabric. `none` needs nodes with `linux-options`.", cases=(
+             "account's own fabric. `none` needs nodes with `linux-options`, `container:x` with `network-sharing`.", cases=(
         refusal("host", "network mode host is not supported: compute nodes are shared between accounts"),
-        refusal("container:x", "network mode container is not supported: every container has its own addresses"),
+        Case(value="container:up", fate=Fate.REFUSED, status=501, unless="network-sharing",
+             says="network mode container is not supported: every container has its own addresses"),
         refusal("nowhere", "network nowhere not found", 400),
     )),
     mapped("PortBindings", {"80/tcp": [{"HostIp": "", "HostPort": "80"}]}, {"90/udp": [{"HostIp": "", "HostPort": "8090"}]},
