@@ -1,6 +1,6 @@
 """Many containers of all kinds, while every process is killed in turn: what is told of them afterwards is the truth.
 
-``SIEGE_CONTAINERS`` says how many, ordinary test runs take two of each kind; ``make siege`` takes 200.
+``SIEGE_CONTAINERS`` says how many, ordinary test runs take one of each kind; ``make siege`` takes 200.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.e2e.test_atomicity import settled
 
 pytestmark = pytest.mark.docker
 
-COUNT = int(os.environ.get("SIEGE_CONTAINERS") or 2 * len(LIVES))
+COUNT = int(os.environ.get("SIEGE_CONTAINERS") or len(LIVES))
 ROUNDS = 2
 """Of kills of each process, at least; there are more while containers are still being made."""
 HANDS = 6
