@@ -66,19 +66,20 @@ class Lifecycle:
         self._nudge: AsyncResult | None = None
         self._clearing: dict[str, gevent.Greenlet] = {}
 
-    def boot(self, zone: Zone) -> None:
+    def boot(self, zone: Zone, asker: str | None = None) -> None:
         """Start a zone's process for somebody who asked, and return when it runs. A running zone is left as it is.
 
-        Its restart policy begins anew.
+        Its restart policy begins anew. ``asker`` is the job that asks, if any: one that asks again, because it never
+        heard that it was done, does not start a process once more that has ended since.
 
         Raises TaskError: InitNotFound, InitNotExecutable or InitFailed when the program can't be started as it is
         asked for, InternalError when the node is at fault; the zone is then stopped with Docker's exit status 127,
         126 or 128.
         """
-        if zone.running:
+        if zone.running or (asker and zone.life.asked_by == asker):
             return
         self.restarts.forget(zone)
-        self._boot(zone, waiting=False, halted=False, backoff=0.0, restart_count=0)
+        self._boot(zone, asked_by=asker, waiting=False, halted=False, backoff=0.0, restart_count=0)
 
     def _boot_again(self, zone: Zone) -> None:
         """Start a zone because its policy says so."""
@@ -106,7 +107,7 @@ class Lifecycle:
     def _give_up(self, zone: Zone, status: int) -> None:
         """Note that a zone could not be started, and clear away what was made for it."""
         end = {"exit_status": status, "exit_timestamp": iso(), "oom_killed": False, "last_end": _end_of(zone)}
-        zone.change_life(state="stopped", waiting=False, **NO_PROCESS, **end)
+        zone.change_life(state="stopped", waiting=False, asked_by=None, **NO_PROCESS, **end)
         zone.tell_not_started()
         self._clear_later(zone)
         self._report(zone, node_fields(zone))
@@ -250,7 +251,7 @@ class Lifecycle:
     def take_back(self, zone: Zone) -> None:
         """Have a start that nobody finished come to nothing: whoever asked for it, or its policy, may try again."""
         conmon.end_all(zone)
-        zone.change_life(state="stopped", **NO_PROCESS)
+        zone.change_life(state="stopped", asked_by=None, **NO_PROCESS)
         self.clear_now(zone)
 
     def stop(self, zone: Zone, timeout: float) -> None:

@@ -71,7 +71,10 @@ def machine_create(node: Node, params: Params) -> Result:
 
 
 def machine_boot(node: Node, params: Params) -> Result:
-    """Start a zone; ``set_internal_metadata`` is merged before. Nothing is done for a running one."""
+    """Start a zone; ``set_internal_metadata`` is merged before. Nothing is done for a running one.
+
+    Nor for one that the same ``job`` has started before.
+    """
     zone = node.zone(params["uuid"])
     with zone.lock:
         return _boot(node, zone, params)
@@ -86,10 +89,11 @@ def machine_shutdown(node: Node, params: Params) -> Result:
 
 
 def machine_reboot(node: Node, params: Params) -> Result:
-    """Stop a zone as machine_shutdown does, then boot it."""
+    """Stop a zone as machine_shutdown does, then boot it; once for each ``job``."""
     zone = node.zone(params["uuid"])
     with zone.lock:
-        node.lifecycle.stop(zone, zone.stop_timeout(params.get("timeout")))
+        if "job" not in params or zone.life.asked_by != params["job"]:
+            node.lifecycle.stop(zone, zone.stop_timeout(params.get("timeout")))
         return _boot(node, zone, params)
 
 
@@ -98,7 +102,7 @@ def _boot(node: Node, zone: Zone, params: Params) -> Result:
     fresh = params.get("set_internal_metadata") or {}
     if fresh:
         _change(zone, {"set_internal_metadata": fresh})
-    node.lifecycle.boot(zone)
+    node.lifecycle.boot(zone, params.get("job"))
     fields = node_fields(zone)
     told = {**fresh, **fields.get("internal_metadata", {})}
     return {"vm": {**fields, **({"internal_metadata": told} if told else {})}}

@@ -33,6 +33,8 @@ class Life(msgspec.Struct, kw_only=True):
     made: str | None = None
     """When the container of a life that is starting was made. From then on its process may run, and whoever finds it
     goes on with the start; before, there is nothing that could not be taken back."""
+    asked_by: str | None = None
+    """The job that asked for the last start that was not a policy's: the same one asking again has had its start."""
     boot_timestamp: str | None = None
     exit_status: int | None = None
     exit_timestamp: str | None = None

@@ -44,12 +44,12 @@ class Books:
     def delete(self, uuid: str) -> None:
         self._zones.delete(uuid)
 
-    def boot(self, zone: Doc) -> Doc:
-        """Have a program begin. One that runs is left as it is."""
-        if zone["state"] == "running":
+    def boot(self, zone: Doc, asker: str | None = None) -> Doc:
+        """Have a program begin. One that runs is left as it is, and so is one that the same job had begin before."""
+        if zone["state"] == "running" or (asker and zone.get("asked_by") == asker):
             return zone
         fresh = {"state": "running", "pid": next(PIDS), "boot_timestamp": iso(), "exit_status": None,
-                 "exit_timestamp": None}  # fmt: skip
+                 "exit_timestamp": None, "asked_by": asker}  # fmt: skip
         begun = self._zones.update(zone["uuid"], **fresh)
         self._watch(begun)
         return begun

@@ -85,7 +85,7 @@ class SimulatedNode:
         return {"vm": fields(zone)}
 
     def _boot(self, params: Doc) -> Doc:
-        told: dict[str, Any] = fields(self._books.boot(self._zone(params)))
+        told: dict[str, Any] = fields(self._books.boot(self._zone(params), params.get("job")))
         fresh = params.get("set_internal_metadata")
         return {"vm": {**told, **({"internal_metadata": fresh} if fresh else {})}}
 
@@ -95,7 +95,8 @@ class SimulatedNode:
         return {"vm": fields(self._books.end(self._zone(params), code))}
 
     def _reboot(self, params: Doc) -> Doc:
-        self._shutdown(params)
+        if "job" not in params or self._zone(params).get("asked_by") != params["job"]:
+            self._shutdown(params)
         return self._boot(params)
 
     def _kill(self, params: Doc) -> Doc:

@@ -29,6 +29,8 @@ REPEATABLE = frozenset(
     },
 )
 """Tasks that find their own traces, so that they are sent again when the agent died while it worked on them."""
+ONCE_FOR_EACH_JOB = frozenset({"machine_reboot"})
+"""Tasks of which agents keep in mind the ``job`` that they did them for."""
 PATIENCE = 15.0
 """Seconds for which an agent may be away, as it is while it restarts, before its tasks fail."""
 IDLE_LIMIT = 16
@@ -85,7 +87,8 @@ class Agent:
                 raise TaskError("TaskTimeout", f"{name}: no answer within {timeout:.0f} seconds") from error
             except (_Unsent, OSError, http.client.HTTPException) as error:
                 deadline = deadline or time.monotonic() + min(PATIENCE, timeout)
-                if time.monotonic() > deadline or not (name in REPEATABLE or isinstance(error, _Unsent)):
+                repeatable = name in REPEATABLE or (name in ONCE_FOR_EACH_JOB and "job" in params)
+                if time.monotonic() > deadline or not (repeatable or isinstance(error, _Unsent)):
                     raise TaskError("ServerUnreachable", f"{name}: compute node is unreachable") from error
             else:
                 return _read(name, status, answer)

@@ -161,7 +161,11 @@ class Steps:
         job.notes["news"] = {"state": "stopped", "zone_state": "installed", **(answer.get("vm") or {})}
         if vm["autoboot"]:
             answer = self._dc.cnapi.task(
-                self._server(job), "machine_boot", {"uuid": job.vm_uuid}, timeout=120, req_id=job.request_id
+                self._server(job),
+                "machine_boot",
+                {"uuid": job.vm_uuid, "job": job.uuid},
+                timeout=120,
+                req_id=job.request_id,
             )
             job.notes["news"] |= {"state": "running", "zone_state": "running", **(answer.get("vm") or {})}
         return "OK"

@@ -54,7 +54,7 @@ def workflows(steps: Steps) -> list[Workflow]:
             "7.0.6",
             590,
             stoppable,
-            Task("cnapi.reboot_vm", steps.node_task("machine_reboot", _shutdown, stop_limit), NEVER),
+            Task("cnapi.reboot_vm", steps.node_task("machine_reboot", _reboot, stop_limit), NEVER),
         ),
         *(
             on_node(
@@ -134,11 +134,15 @@ def _destroy(steps: Steps, before: tuple[Task, ...], release: Task, tidy: tuple[
 def _boot(job: Job) -> Doc:
     update = job.params.get("update") or {}
     metadata = update.get("set_internal_metadata")
-    return {"set_internal_metadata": metadata} if metadata else {}
+    return {"job": job.uuid, **({"set_internal_metadata": metadata} if metadata else {})}
 
 
 def _shutdown(job: Job) -> Doc:
-    return {**_boot(job), "timeout": stop_timeout(job.params)}
+    return {"timeout": stop_timeout(job.params)}
+
+
+def _reboot(job: Job) -> Doc:
+    return {**_boot(job), **_shutdown(job)}
 
 
 def _signal(job: Job) -> Doc:

@@ -96,6 +96,22 @@ def test_they_say_what_they_are(simulated):
     assert vm["platform_buildstamp"] == "simulated"
 
 
+def test_a_job_has_one_start_however_often_it_asks(simulated):
+    world = simulated.world
+    vm = world.create(internal_metadata={"docker:cmd": '["sleep", "1000"]'})
+
+    def asked(task, job):
+        return simulated.dc.cnapi.task(vm["server_uuid"], task, {"uuid": vm["uuid"], "job": job})["vm"]
+
+    begun = asked("machine_boot", "one")
+    simulated.dc.cnapi.task(vm["server_uuid"], "machine_kill", {"uuid": vm["uuid"]})
+    assert asked("machine_boot", "one")["state"] == "stopped"
+    rebooted = asked("machine_reboot", "two")
+    assert rebooted["boot_timestamp"] >= begun["boot_timestamp"]
+    assert asked("machine_reboot", "two") == rebooted
+    assert asked("machine_reboot", "three") != rebooted
+
+
 def test_a_life(simulated):
     world = simulated.world
     vm = world.create(internal_metadata={"docker:cmd": '["nginx"]'})

@@ -7,6 +7,7 @@ import pytest
 
 from datacenter.restify import RestError
 from datacenter.services.cnapi import agent
+from datacenter.workflow.failure import TaskError
 
 
 def queued(world, task, vm, **params):
@@ -203,6 +204,35 @@ def test_a_kill_is_not_repeated_after_a_restart(world):
     assert job["execution"] == "failed"
     assert "restarted" in job["chain_results"][-1]["error"]["message"]
     assert world.node.did("machine_kill") == []
+
+
+@pytest.mark.parametrize("action", ["start", "reboot"])
+def test_a_node_knows_which_job_asks_for_a_start(world, action):
+    """So that it starts a program once for each, however often it is asked."""
+    vm = world.create(**({} if action == "start" else {"autoboot": True}))
+    job = world.act(vm, action)
+    task = {"start": "machine_boot", "reboot": "machine_reboot"}[action]
+    assert world.node.did(task)[-1]["job"] == job["uuid"]
+
+
+def test_a_reboot_over_which_its_agent_died_is_asked_for_again(world, monkeypatch):
+    vm = world.create(autoboot=True)
+    post, lost = agent.Agent._post, []
+
+    def loses_the_first_answer(self, *request):
+        answer = post(self, *request)
+        if not lost:
+            lost.append(answer)
+            raise ConnectionResetError
+        return answer
+
+    monkeypatch.setattr(agent.Agent, "_post", loses_the_first_answer)
+    assert world.act(vm, "reboot")["execution"] == "succeeded"
+    first, again = world.node.did("machine_reboot")
+    assert first == again
+    lost.clear()
+    with pytest.raises(TaskError, match="compute node is unreachable"):  # who is no job is not known again
+        world.cnapi.task(world.node.uuid, "machine_reboot", {"uuid": vm["uuid"]})
 
 
 def test_a_node_that_is_away(world, monkeypatch):

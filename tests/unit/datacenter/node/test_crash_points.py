@@ -49,15 +49,14 @@ def load(node, vm):
     return node.task("machine_load", uuid=vm)["vm"]
 
 
-def boot(node, vm):
-    """Start a container, once more when the agent died before it was made: who asked asks again."""
+def ask(node, name, vm, **params):
+    """Have a task done, and ask for it again when the agent died over it: who asked has not heard that it was done."""
     try:
-        node.task("machine_boot", uuid=vm)
+        node.task(name, uuid=vm, **params)
     except (OSError, HTTPException):
         node.process.wait()
         node.start()
-        if load(node, vm)["boot_timestamp"] is None:
-            node.task("machine_boot", uuid=vm)
+        node.task(name, uuid=vm, **params)
 
 
 def remains(node, vm):
@@ -71,7 +70,7 @@ def remains(node, vm):
     "point",
     [
         *(Point("node", RECORD, number) for number in range(STARTING, ENDED_AGAIN + 1)),
-        *(Point("node", "start conmon  >|", number) for number in (1, 2)),
+        Point("node", "start conmon  >|"),
         *(Point("node", "let the process go >|", number) for number in (1, 2)),
         Point("node", "start crun delete >|"),
     ],
@@ -81,7 +80,7 @@ def test_every_life_is_lived_once_and_keeps_its_code(node, points, point):
     vm = node.create("sh", "-c", "echo up; exit 6", meta={"docker:restartpolicy": "on-failure:1"})
     points.kill_at(point)
     died = node.process
-    boot(node, vm)
+    ask(node, "machine_boot", vm, job="start")
     until(lambda: points.fired(point))
     points.disarm(point)
     if node.process is died:
@@ -99,7 +98,7 @@ def test_every_life_is_lived_once_and_keeps_its_code(node, points, point):
 def test_a_container_outlives_an_agent_that_dies_over_its_start(node, points, number):
     vm = node.create("sh", "-c", "trap 'exit 4' USR1; echo up; while :; do sleep 0.1; done")
     points.kill_at(Point("node", RECORD, number))
-    boot(node, vm)
+    ask(node, "machine_boot", vm, job="start")
     pid = load(node, vm)["pid"]
     until(lambda: node.log(vm) == "up\n")
     node.crash()
@@ -107,6 +106,30 @@ def test_a_container_outlives_an_agent_that_dies_over_its_start(node, points, nu
     until(lambda: not os.path.exists(f"/proc/{pid}"))  # noqa: PTH110
     node.start()
     assert load(node, vm)["exit_status"] == 4
+    node.task("machine_destroy", uuid=vm)
+
+
+REBOOTS = [
+    *(Point("node", RECORD, number) for number in (2, 3, 5)),  # ended, starting, running
+    Point("node", "task machine_reboot >|"),
+]
+
+
+@pytest.mark.parametrize("point", REBOOTS, ids=str)
+def test_a_reboot_is_one_however_often_it_is_asked_for(node, points, point):
+    vm = node.create("sh", "-c", "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done")
+    node.task("machine_boot", uuid=vm)
+    until(lambda: node.log(vm) == "up\n")
+    points.kill_at(point)
+    ask(node, "machine_reboot", vm, job="reboot", timeout=10)
+    assert points.fired(point)
+    points.disarm(point)
+    assert load(node, vm)["state"] == "running"
+    until(lambda: node.log(vm).count("up\n") >= 2)
+    ask(node, "machine_reboot", vm, job="reboot", timeout=10)
+    assert node.log(vm) == "up\n" * 2
+    ask(node, "machine_reboot", vm, job="another", timeout=10)
+    until(lambda: node.log(vm) == "up\n" * 3)
     node.task("machine_destroy", uuid=vm)
 
 
