@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import gevent
 from gevent import socket
 from gevent.pool import Pool
 from gevent.server import DatagramServer, StreamServer
@@ -36,6 +37,9 @@ table ip tdg_names {{
 AT_ONCE = 64
 """Queries of one zone that are worked on at the same time; more wait in its socket."""
 CONNECTIONS = 16
+PER_SECOND = 1000
+"""Queries of one zone that are answered in a second, as the agent has other things to do: each keeps its place for a
+moment after its answer was sent, so that only those who ask faster are slowed down."""
 IDLE = 10.0
 """Seconds a TCP connection may be silent."""
 
@@ -63,12 +67,12 @@ class Resolver:
 
     def _datagram(self, data: bytes, address: tuple[str, int]) -> None:
         reply = self._answer(data, False)
-        if not reply or self._udp.closed:
-            return
-        try:
-            self._udp.socket.sendto(reply, address)
-        except OSError:
-            pass  # who asked has gone
+        if reply and not self._udp.closed:
+            try:
+                self._udp.socket.sendto(reply, address)
+            except OSError:
+                pass  # who asked has gone
+        gevent.sleep(AT_ONCE / PER_SECOND)
 
     def _connection(self, connection: socket.socket, _: tuple[str, int]) -> None:
         connection.settimeout(IDLE)
@@ -78,6 +82,7 @@ class Resolver:
                 if not reply:
                     return
                 send_framed(connection, reply)
+                gevent.sleep(CONNECTIONS / PER_SECOND)
         except OSError:
             pass  # who asked has gone, or has nothing more to ask
 

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from datacenter.node.names.answers import Query
 
-KNOWN = {"web": ["10.0.0.5"], "many": [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(1000)]}
+KNOWN = {
+    "web": ["10.0.0.5"],
+    "few": ["10.0.0.5", "10.0.0.6", "10.0.0.7"],
+    "many": [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(1000)],
+}
 ADDRESSES = {"10.0.0.5": "web.front"}
 
 
@@ -60,7 +64,7 @@ def test_other_addresses_are_for_somebody_else(name):
 
 
 def test_the_order_of_addresses_changes():
-    first = {str(asked("many.", tcp=True).answer[0][0]) for _ in range(20)}
+    first = {str(asked("few.").answer[0][0]) for _ in range(40)}
     assert len(first) > 1
 
 

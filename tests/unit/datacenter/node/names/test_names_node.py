@@ -149,6 +149,30 @@ def test_a_container_keeps_port_53_for_itself(node, made):
     assert glibc(node, me, "me") == ["10.153.240.45"]
 
 
+FLOOD = """
+import dns.message, socket
+asker = socket.socket(type=socket.SOCK_DGRAM)
+asker.connect(("127.0.0.11", 53))
+query = dns.message.make_query("me.", "A").to_wire()
+print("up", flush=True)
+while True:
+    asker.send(query)
+"""
+
+
+def test_a_container_that_asks_without_end_leaves_others_their_answers(node, made):
+    me, calm = made("me", 51), made("calm", 52)
+    pid = node.task("machine_load", uuid=me)["vm"]["pid"]
+    argv = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", FLOOD]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as flood:
+        try:
+            assert flood.stdout.readline() == b"up\n"
+            assert glibc(node, calm, "me") == ["10.153.240.51"]
+            assert node.task("machine_load", uuid=calm)["vm"]["state"] == "running"
+        finally:
+            flood.kill()
+
+
 SERVER = """
 import dns.message, dns.rrset, socket, sys
 server = socket.socket(type=socket.SOCK_DGRAM)
