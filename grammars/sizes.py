@@ -13,3 +13,15 @@ def size_in_bytes(text: str) -> int | None:
     if found is None:
         return None
     return int(float(found[1]) * 1024 ** " kmgtp".index((found[2] or " ").lower()))
+
+
+def cpu_percent(nano_cpus: int, quota: int, period: int) -> int:
+    """Return how much CPU a container may take, in percent of one as Triton counts; 0 when nothing is said.
+
+    ``nano_cpus`` is in 1e-9 CPUs, ``quota`` and ``period`` (100 ms when 0) are in microseconds. Rounded up.
+    """
+    if nano_cpus > 0:
+        return -(-nano_cpus // 10_000_000)
+    if quota > 0:
+        return -(-quota * 100 // (period or 100_000))
+    return 0

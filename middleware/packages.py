@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from gateway.call import Call
 from gateway.errors import InvalidParameter
-from grammars.sizes import size_in_bytes
+from grammars.sizes import cpu_percent, size_in_bytes
 from middleware.base import Middleware, Options
 
 LABEL = "com.joyent.package"
@@ -33,10 +34,20 @@ class PackageOptions(Options, frozen=True):
     cache_seconds: Annotated[float, Meta(ge=0, description="How old a list of packages may be")] = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Size:
+    """What a container asks for: memory and disk in bytes, CPUs in percent of one; 0 is no matter."""
+
+    memory: int = 0
+    disk: int = 0
+    cpus: int = 0
+
+
 class Packages(Middleware):
     """Put the package into ``call.hints["package"]``: the one the label names, else the smallest that is large enough.
 
-    Large enough is said in memory (``-m``) and disk (``--storage-opt size``).
+    Large enough is said in memory (``-m``), disk (``--storage-opt size``) and CPUs (``--cpus``, ``--cpu-quota``). When
+    a smaller one would do but for the CPUs, ``call.hints["package_for_cpus"]`` is true.
 
     An update that changes the memory gets the smallest with the new one, whatever the label had named.
 
@@ -58,27 +69,29 @@ class Packages(Middleware):
     def before(self, call: Call) -> None:
         if call.operation.name == "container.update":
             if call.body.Memory > 0:
-                call.hints["package"] = self._large_enough(call, call.body.Memory)
+                call.hints["package"] = self._large_enough(call, _size(call.body))
             return
-        wanted = (call.body.Labels or {}).get(LABEL)
-        memory = getattr(call.body.HostConfig, "Memory", None)
-        memory, disk = memory if isinstance(memory, int) else 0, _disk(call.body.HostConfig)
+        wanted, size = (call.body.Labels or {}).get(LABEL), _size(call.body.HostConfig)
         if wanted is not None:
             call.hints["package"] = self._named(call, wanted)
         else:
-            call.hints["package"] = self._large_enough(call, memory, disk)
+            call.hints["package"] = self._large_enough(call, size)
+            if size.cpus:
+                usual = self._large_enough(call, replace(size, cpus=0))
+                call.hints["package_for_cpus"] = usual["uuid"] != call.hints["package"]["uuid"]
         if call.explains:
-            why = f"named by the label {LABEL}" if wanted is not None else self._why(memory, disk)
+            why = f"named by the label {LABEL}" if wanted is not None else self._why(size)
             call.explanation["Package"] = _described(call.hints["package"]) | {
                 "Why": why,
                 "Alternatives": self._alternatives(call, call.hints["package"]),
             }
 
-    def _why(self, memory: int, disk: int) -> str:
-        asked = human_size(memory if memory > 0 else self.options.default_memory * MIB)
-        why = f"the smallest with at least {asked} of memory"
-        why += f" and {human_size(disk)} of disk" if disk else ""
-        return why if memory > 0 else f"{why}, the default"
+    def _why(self, size: _Size) -> str:
+        asked = human_size(size.memory or self.options.default_memory * MIB)
+        parts = [f"{asked} of memory" + ("" if size.memory else ", the default")]
+        parts += [f"{human_size(size.disk)} of disk"] if size.disk else []
+        parts += [f"{size.cpus / 100:g} CPUs"] if size.cpus else []
+        return f"the smallest with at least {' and '.join(parts)}"
 
     def _alternatives(self, call: Call, chosen: Package) -> list[dict[str, Any]]:
         """The packages next to the chosen one in size, smaller and larger."""
@@ -108,18 +121,21 @@ class Packages(Middleware):
                 return dict(matches[0])
         raise InvalidParameter(f"no package supports the given container constraints: {LABEL}={value}")
 
-    def _large_enough(self, call: Call, memory: int, disk: int = 0) -> Package:
-        """Choose by memory and disk in bytes; no memory means the default. Of all that fit, the least memory."""
-        needed = memory / MIB if memory > 0 else self.options.default_memory
+    def _large_enough(self, call: Call, size: _Size) -> Package:
+        """Choose by memory, disk and CPUs; no memory means the default. Of all that fit, the least memory."""
+        needed = size.memory or self.options.default_memory * MIB
         found = self._list(call, f"(name={self.options.prefix}*)")
         fitting = [
             package
             for package in found
-            if package["max_physical_memory"] >= needed and (package.get("quota") or 0) >= disk / MIB
+            if package["max_physical_memory"] * MIB >= needed
+            and (package.get("quota") or 0) * MIB >= size.disk
+            and (package.get("cpu_cap") or size.cpus) >= size.cpus
         ]
         if not fitting:
-            shown = f"memory={human_size(memory if memory > 0 else self.options.default_memory * MIB)}"
-            shown += f", disk={human_size(disk)}" if disk else ""
+            shown = f"memory={human_size(needed)}"
+            shown += f", disk={human_size(size.disk)}" if size.disk else ""
+            shown += f", cpus={size.cpus / 100:g}" if size.cpus else ""
             raise InvalidParameter(f"no package supports the given container constraints: {shown}")
         return dict(min(fitting, key=lambda package: package["max_physical_memory"]))
 
@@ -144,10 +160,12 @@ def _described(package: Package) -> dict[str, Any]:
     return {"Name": package["name"], "Uuid": package["uuid"], **sizes}
 
 
-def _disk(host: Any) -> int:
-    """Bytes of disk that ``--storage-opt size`` asks for; what is no size is refused further on."""
-    asked = (getattr(host, "StorageOpt", None) or {}).get("size", "")
-    return size_in_bytes(asked) or 0
+def _size(limits: Any) -> _Size:
+    """Read what limits ask for; what is no number, or no size, is refused further on."""
+    given = {name: getattr(limits, name, 0) for name in ("Memory", "NanoCpus", "CpuQuota", "CpuPeriod")}
+    memory, nano, quota, period = (max(0, value) if isinstance(value, int) else 0 for value in given.values())
+    disk = size_in_bytes((getattr(limits, "StorageOpt", None) or {}).get("size", "")) or 0
+    return _Size(memory=memory, disk=disk, cpus=cpu_percent(nano, quota, period))
 
 
 def human_size(size: int) -> str:

@@ -224,7 +224,7 @@ def test_a_terminal_has_a_height_and_a_width(make_house, size):
 
 
 UPDATES = [row for row in OPTIONS if row.operation == "container.update"]
-NEW = {row.leaf: row.samples[0] for row in CREATE if row.samples} | {"MemorySwap": -1, "Memory": 96 << 20}
+NEW = {row.leaf: row.samples[0] for row in CREATE if row.samples} | {"MemorySwap": 192 << 20, "Memory": 96 << 20}
 
 
 def test_update_changes_every_limit_it_says(make_house):

@@ -95,15 +95,8 @@ def plan(call: Call, body: ContainerCreate, name: str, source: Source | None = N
 def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[Payload, list[str]]:
     """Turn the request into a payload and its warnings; nothing is made yet."""
     image, config = source or find_source(call, body.Image)
-    with speaking_docker(DOING):
-        offered = capabilities(call)
-        nodes = catalogue(call)
-        ground = Ground(
-            offered=offered,
-            trusted=is_trusted(call),
-            ulimits=nodes.ulimits(),
-            cpus=nodes.most_cpus(),
-        )
+    ground = _ground(call)
+    offered = ground.offered
     sharer = find_sharer(call, body)
     policies, checked = (name in offered for name in (RESTART_POLICIES, HEALTH))
     vm_uuid = str(uuid.uuid4())
@@ -115,19 +108,14 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     linux = share(plan_linux(body, config, ground, no_network=networks.disconnected), sharer)
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)
-    prefixes = call.config.host_binds if _may_bind(call, offered) else ()
-    mounted = volumes.plan_volumes(body, config.get("Volumes") or (), prefixes)
-    sources, shared = _volumes_from(call, body.HostConfig.VolumesFrom, mounted, prefixes)
-    if told := named_volumes.node_options(mounted.named, offered):
-        linux.options["VolumeOptions"] = told
-    if mounted.binds:
-        linux.options["HostBinds"] = [bind.told() for bind in mounted.binds]
+    mounted, sources, shared = _mounts(call, body, config, offered)
+    linux.options |= _told(mounted, offered)
     parts = Parts(
         uuid=vm_uuid,
         docker_id=container_id,
         alias="",
         owner_uuid=call.owner.uuid,
-        package_uuid=_package(call),
+        package_uuid=str(ground.package["uuid"]),
         image=image,
         command=merge_command(body, config),
         log=plan_log(
@@ -150,8 +138,20 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     payload = build_payload(body, parts) | beside(sharer)
     payload["firewall_rules"] = plan_rules(call, vm_uuid, ports.published)
     more = [policy_warning(restart, supported=policies), health_warning(check, supported=checked)]
-    sizes = size_warnings(body.HostConfig, call.hints["package"])
+    sizes = size_warnings(body.HostConfig, ground.package, for_cpus=bool(call.hints.get("package_for_cpus")))
     return payload, [*sizes, *ports.warnings, *networks.warnings, *linux.warnings, *(text for text in more if text)]
+
+
+def _ground(call: Call) -> Ground:
+    with speaking_docker(DOING):
+        nodes = catalogue(call)
+        return Ground(
+            offered=capabilities(call),
+            trusted=is_trusted(call),
+            ulimits=nodes.ulimits(),
+            cpus=nodes.most_cpus(),
+            package=_package(call),
+        )
 
 
 def is_trusted(call: Call) -> bool:
@@ -164,11 +164,27 @@ def _may_bind(call: Call, offered: frozenset[str]) -> bool:
     return host_binds.HOST_BINDS in offered and bool({"*", call.owner.login} & set(call.config.host_bind_accounts))
 
 
-def _package(call: Call) -> str:
+def _package(call: Call) -> dict[str, Any]:
     package = call.hints.get("package")
     if not package:
         raise InternalError(f"{DOING}: no member of the chain chose a package")
-    return str(package["uuid"])
+    return dict(package)
+
+
+def _mounts(
+    call: Call, body: ContainerCreate, config: dict[str, Any], offered: frozenset[str]
+) -> tuple[volumes.VolumePlan, list[str], list[dict[str, Any]]]:
+    """Plan what is mounted; with the VMs that ``--volumes-from`` names, and the filesystems they share."""
+    prefixes = call.config.host_binds if _may_bind(call, offered) else ()
+    mounted = volumes.plan_volumes(body, config.get("Volumes") or (), prefixes)
+    return mounted, *_volumes_from(call, body.HostConfig.VolumesFrom, mounted, prefixes)
+
+
+def _told(mounted: volumes.VolumePlan, offered: frozenset[str]) -> dict[str, Any]:
+    """Write what nodes are told of mounts in ``docker:linux``."""
+    options = named_volumes.node_options(mounted.named, offered)
+    binds = [bind.told() for bind in mounted.binds]
+    return ({"VolumeOptions": options} if options else {}) | ({"HostBinds": binds} if binds else {})
 
 
 def _volumes_from(

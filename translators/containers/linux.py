@@ -16,11 +16,14 @@ import msgspec
 
 from translators.containers.limits import check_limits, given_limits
 from translators.containers.model import ContainerCreate, HostConfig
+from translators.containers.packages import held_to
 from translators.containers.security import check_capabilities, plan_paths, plan_security, refuse_unsafe
 from translators.containers.tmpfs import tmpfs_mounts
 from translators.options.host_config import HOST_CONFIG
 from translators.options.row import Fate, Option, no_effect
 from translators.process_signals import check_signal
+
+Json = dict[str, Any]
 
 LINUX_OPTIONS = "linux-options"
 PRIVILEGED = "privileged"
@@ -44,6 +47,8 @@ class Ground:
     """The most that compute nodes give, by Docker's name; -1 is no limit."""
     cpus: int = 0
     """Of the largest compute node; 0 when not known."""
+    package: Json = field(default_factory=dict)
+    """What the container gets, as PAPI has it."""
 
     @property
     def linux(self) -> bool:
@@ -82,6 +87,9 @@ def plan_linux(body: ContainerCreate, image: dict[str, Any], ground: Ground, *, 
     for name in ignored_fields(host):
         plan.ignore(name)
     given, warned = given_limits(host, ground.ulimits)
+    if ground.linux:
+        held, words = held_to(host, ground.package)
+        given, warned = given | held, warned + words
     plan.warnings += warned
     plan.ignored |= {name for name, value in given.items() if value is None}
     for name, value in _asked(host, given):
@@ -91,6 +99,9 @@ def plan_linux(body: ContainerCreate, image: dict[str, Any], ground: Ground, *, 
                 plan.shown[name] = value
         elif name == "Memory":
             plan.ignored.add(name)  # no warning: the package stands for it
+        elif name in {"NanoCpus", "CpuQuota"} and ground.package.get("cpu_cap"):
+            plan.ignored.add(name)
+            plan.warnings.append(f"{name} is carried out as the CPUs of the package {ground.package['name']}.")
         else:
             plan.ignore(name)
     plan_security(plan, host, ground)

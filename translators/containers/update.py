@@ -17,7 +17,7 @@ from translators.containers.limits import check_limits
 from translators.containers.linux import LINUX_KEYS, LINUX_OPTIONS, is_set, needs
 from translators.containers.lookup import find_container
 from translators.containers.model import HostConfig, RestartPolicy
-from translators.containers.packages import package_name
+from translators.containers.packages import check_cpus, held_to, package_name
 from translators.containers.restart import RESTART_POLICIES, check_restart, policy_warning, stored_policy
 from translators.containers.states import json_text, linux_options, metadata
 from translators.containers.validation import check_cpu, check_memory
@@ -36,6 +36,9 @@ _ROWS = tuple(row for row in OTHERS if row.operation == "container.update")
 LIMITS = tuple(row.name for row in _ROWS if row.fate is Fate.HONOURED and row.key)
 """The fields of a request that are carried out, by nodes that advertise what each needs."""
 _LOST = tuple(row.name for row in _ROWS if row.fate is Fate.WARNED)
+_CPU = ("NanoCpus", "CpuQuota", "CpuPeriod")
+_SIZES = (*_CPU, "PidsLimit", "MemorySwap")
+"""Limits that a package has, too."""
 _EXCLUSIVE = (("NanoCpus", "CpuPeriod"), ("NanoCpus", "CpuQuota"), ("CpuPeriod", "NanoCpus"), ("CpuQuota", "NanoCpus"))
 
 
@@ -54,6 +57,9 @@ def update(call: Call, ref: str, asked: HostConfig) -> Json:
     given = [name for name in LIMITS if is_given(asked, name)]
     honoured = [name for name in given if needs(name) in offered or name == "Memory"]
     kept = merge_limits(host_config(vm), asked, honoured)
+    package = _package(call, vm, asked)
+    moved = package["uuid"] != vm.get("billing_id")
+    held = _hold(kept, package, given, moved=moved)
     if call.version >= (1, 42):
         asked.KernelMemory = 0
     warnings = [no_effect(name) for name in _LOST if is_set(asked, name)]
@@ -64,8 +70,8 @@ def update(call: Call, ref: str, asked: HostConfig) -> Json:
         im |= _written(vm, kept, honoured)
     im, policy_words = _with_policy(im, asked.RestartPolicy, supported=RESTART_POLICIES in offered)
     warnings += policy_words
-    package = call.hints.get("package")
-    if asked.Memory and package and package["uuid"] != vm.get("billing_id"):
+    warnings += held
+    if moved:
         changes["billing_id"] = package["uuid"]
         call.provision({**vm, **changes})
         warnings.append(f"The container's package is now {package['name']}; it was {package_name(call, vm)}.")
@@ -75,6 +81,27 @@ def update(call: Call, ref: str, asked: HostConfig) -> Json:
         _change(call, vm, changes)
     tell(call, vm, "update")
     return {"Warnings": warnings}
+
+
+def _package(call: Call, vm: Vm, asked: HostConfig) -> Json:
+    """Return the package that the container will have: the one for its new memory, else its own, as VMAPI keeps it."""
+    package = call.hints.get("package")
+    if asked.Memory and package:
+        return dict(package)
+    sizes = {name: vm.get(name) for name in ("cpu_cap", "max_lwps", "max_swap")}
+    return {"uuid": vm.get("billing_id"), "name": package_name(call, vm), **sizes}
+
+
+def _hold(kept: Json, package: Json, given: Sequence[str], *, moved: bool) -> list[str]:
+    """Hold limits that change, or whose package does, to the package. Raises InvalidParameter."""
+    weighed = set(_SIZES) if moved else set(given)
+    if weighed & set(_CPU):
+        weighed |= set(_CPU)
+    told = HostConfig(**{name: kept[name] for name in _SIZES if name in kept and name in weighed})
+    check_cpus(told, package)
+    held, warnings = held_to(told, package)
+    kept |= held
+    return warnings
 
 
 def is_given(asked: HostConfig, name: str) -> bool:

@@ -60,6 +60,7 @@ def refused(name: str, value: Any, says: str, *, note: str = "", status: int = 5
 
 
 _THROTTLE = [{"Path": "/dev/sda", "Rate": 1 * MIB}]
+_CPUS = "Chooses the package, with the memory: the smallest that has both. An update may not ask for more than it has."
 _NO_DEVICE = "bad format for device path: must be below /dev/"
 
 RESOURCES: tuple[Option, ...] = (
@@ -70,7 +71,8 @@ RESOURCES: tuple[Option, ...] = (
         warning(65 * MIB, "Memory 65m is rounded up to the package sample-128M."),
     )),
     limit("MemorySwap", proof="tests/unit/translators/containers/test_create.py::test_swap_goes_with_memory",
-             key="MemorySwapBytes", cases=(
+             key="MemorySwapBytes", note="At most what the package has, `-1` too.", cases=(
+        warning(-1, "MemorySwap -1 is carried out as 512m, the most that the package sample-128M has.", Memory=64 * MIB),
         refusal(8 * MIB, "You should always set the Memory limit when using Memoryswap limit", 400),
         refusal(8 * MIB, "Minimum memoryswap limit should be larger than memory limit", 400, Memory=64 * MIB),
     )),
@@ -85,7 +87,9 @@ RESOURCES: tuple[Option, ...] = (
           note="Hosts with cgroup v1 only, as on a Docker host."),
     warned("KernelMemory", MIB, "Kernels have no such limit any more.", ApiVersion(1, 41), until=ApiVersion(1, 41)),
     warned("KernelMemoryTCP", MIB, "Kernels have no such limit any more."),
-    limit("NanoCpus", 500_000_000, cases=(
+    limit("NanoCpus", 500_000_000, note=f"{_CPUS} Without `linux-options` the package's CPUs.", cases=(
+        warning(3_000_000_000, "The package sample-4G was chosen for its 4 CPUs."),
+        refusal(99_000_000_000, "no package supports the given container constraints: memory=1g, cpus=99", 400),
         refusal(-1, "Range of CPUs is from 0.01 upwards", 400),
         refusal(10, "Conflicting options: Nano CPUs and CPU Period cannot both be set", 400, CpuPeriod=10000),
     )),
@@ -93,7 +97,10 @@ RESOURCES: tuple[Option, ...] = (
         refusal(-1, "invalid CPU shares (-1): value must be a positive integer", 400),
     )),
     limit("CpuPeriod", 50_000, cases=(refusal(10, "CPU cfs period can not be less than 1ms", 400),)),
-    limit("CpuQuota", 20_000, cases=(refusal(10, "CPU cfs quota can not be less than 1ms", 400),)),
+    limit("CpuQuota", 20_000, note=_CPUS, cases=(
+        warning(300_000, "The package sample-4G was chosen for its 4 CPUs."),
+        refusal(10, "CPU cfs quota can not be less than 1ms", 400),
+    )),
     limit("CpusetCpus", "0", cases=(
         refusal("x", "Invalid value x for cpuset cpus", 400),
         refusal("0-4000", "Requested CPUs are not available - requested 0-4000", 400),
@@ -101,7 +108,8 @@ RESOURCES: tuple[Option, ...] = (
     limit("CpusetMems", "0", needs="cpuset-mems", cases=(refusal("1,", "Invalid value 1, for cpuset mems", 400),)),
     warned("CpuRealtimePeriod", 1000, "Real-time scheduling would take the processor away from other accounts."),
     warned("CpuRealtimeRuntime", 1000, "Real-time scheduling would take the processor away from other accounts."),
-    limit("PidsLimit", 100, unset=(0,), note="The package's limit holds where none is asked for.", cases=(
+    limit("PidsLimit", 100, unset=(0,), note="At most the package's limit, which holds where none is asked for.", cases=(
+        warning(1 << 20, "PidsLimit 1048576 is carried out as 1000, the most that the package sample-1G has."),
         warning(-1, "PidsLimit -1 is carried out as the package's limit of processes: no container is without one."),
     )),
     limit("BlkioWeight", 300, needs="blkio-weight", cases=(

@@ -64,6 +64,40 @@ def test_the_smallest_package_that_has_the_memory(chain, memory, name):
     assert chosen(chain, HostConfig=spec(Memory=memory)) == name
 
 
+@pytest.mark.parametrize(
+    ("limits", "name", "larger"),
+    [
+        ({"NanoCpus": 10**9}, "sample-1G", False),
+        ({"NanoCpus": 2 * 10**9}, "sample-1G", False),
+        ({"NanoCpus": 2 * 10**9 + 1}, "sample-4G", True),
+        ({"CpuQuota": 300_000}, "sample-4G", True),
+        ({"CpuQuota": 300_000, "CpuPeriod": 200_000}, "sample-1G", False),
+        ({"Memory": 1, "NanoCpus": 10**9}, "sample-1G", True),
+        ({"Memory": 3 * GIB, "NanoCpus": 3 * 10**9}, "sample-4G", False),
+        ({"NanoCpus": 5 * 10**9}, "sample-8G", True),
+    ],
+)
+def test_the_smallest_package_that_has_the_cpus_too(chain, limits, name, larger):
+    caps = {"sample-512M": 50, "sample-1G": 200, "sample-jill": 200, "sample-4G": 400, "sample-8G": None}
+    chain.center.packages = [
+        package(f"00000000-0000-4000-8000-00000000000{n}", name, memory, cpu_cap=caps[name])
+        for n, (name, memory) in enumerate(zip(caps, (512, 1024, 2048, 4096, 8192), strict=True))
+    ]
+    assert chosen(chain, HostConfig=spec(**limits)) == name
+    assert chain.call.hints["package_for_cpus"] is larger
+    chain.center.packages.pop()
+    if name == "sample-8G":
+        message = "no package supports the given container constraints: memory=1g, cpus=5"
+        assert refusal(pipelined(chain), HostConfig=spec(**limits)) == message
+
+
+def pipelined(old):
+    """A chain that has read no list of packages yet."""
+    chain = pipeline(Packages)
+    chain.center.packages = old.center.packages
+    return chain
+
+
 def test_no_host_config_means_the_default_memory(chain):
     assert chosen(chain) == "sample-1G"
 
