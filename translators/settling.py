@@ -124,6 +124,7 @@ def _settle_vm(call: Call, one: Undertaking) -> bool:
 
 def _settle_build(call: Call, one: Undertaking) -> bool:
     """Have the container of a build destroyed that nobody carries on; its steps stay, for the next build's cache."""
+    call.state.builds.end(one.subject)
     return _settle_vm(call, replace(one, unwanted=True))
 
 

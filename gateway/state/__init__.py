@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.state.builds import Builds
 from gateway.state.container_journal import ContainerJournal
 from gateway.state.database import Database
 from gateway.state.event_log import EventLog
@@ -37,4 +38,5 @@ class State:
         self.networks = NetworkRecords(self.database)
         self.reservations = Reservations(self.database)
         self.presence = Presence(folder)
+        self.builds = Builds(self.database)
         self.undertakings = Undertakings(self.database, self.presence)

@@ -94,7 +94,7 @@ def test_an_interactive_shell(docker):
     terminal = Terminal([docker.binary, "run", "--rm", "-it", "busybox", "sh"], docker.environ, rows=41, columns=113)
     try:
         terminal.wait_text("# ")
-        terminal.type("stty size; echo $((6*7))\n")
+        terminal.type("until stty size; do sleep .1; done; echo $((6*7))\n")  # told once the container runs
         terminal.wait_text("42")
         assert "41 113" in terminal.text
         terminal.resize(30, 99)

@@ -40,8 +40,8 @@ _CHUNK = 256 * 1024
 _MOST_HELD = 256 * 1024
 """Characters of output that a quiet build remembers, for when it fails."""
 
-_running: dict[tuple[str, str], Build] = {}
-"""The builds of this worker that can be cancelled, by account and the client's own id."""
+_running: dict[str, Build] = {}
+"""The builds of this worker that can be cancelled, by their VMs."""
 
 
 def build(call: Call, upload: BinaryIO) -> Iterator[Json]:
@@ -66,13 +66,18 @@ def build(call: Call, upload: BinaryIO) -> Iterator[Json]:
 def cancel(call: Call, build_id: str) -> None:
     """End a build of this account that was given an id; one that is not there any more needs no end.
 
-    Docker: POST /build/cancel   SDC: - (the node is left, and cleans up)
+    One that another worker runs meets its end with that of its container.
+
+    Docker: POST /build/cancel   SDC: VMAPI DELETE /vms/:uuid
     """
     if not build_id:
         raise InvalidParameter("build ID not provided")
-    work = _running.get((call.owner.uuid, build_id))
-    if work is not None:
-        work.cancel()
+    vm_uuid = call.state.builds.cancel(call.owner.uuid, build_id)
+    if vm_uuid in _running:
+        _running[vm_uuid].cancel()
+    elif vm_uuid is not None:
+        with speaking_docker("problem cancelling the build"):
+            call.services.vmapi.delete_vm(vm_uuid, call.owner.uuid)
 
 
 class Build:
@@ -111,6 +116,7 @@ class Build:
 
         By then nothing is left but the images: a client may go at the last line.
         """
+        call = self._call
         try:
             for warning in self._warnings:
                 yield from self._shown(f"[Warning] {warning}\n")
@@ -119,6 +125,7 @@ class Build:
             except SdcError as error:
                 raise explain(error, DOING) from error
         except DockerError as error:
+            self._cancelled = self._cancelled or call.state.builds.is_cancelled(str(self._vm.get("uuid")))
             self._leave()
             message = "build canceled" if self._cancelled else f"{error.message}\n{self._held}".rstrip()
             yield {"errorDetail": {**self._code(error), "message": message}, "error": message}
@@ -163,7 +170,8 @@ class Build:
             self._channel = BuildChannel(answer, idle=_IDLE_SECONDS)
         self._events = self._channel.events()
         if options.build_id:
-            _running[call.owner.uuid, options.build_id] = self
+            _running[vm["uuid"]] = self
+            call.state.builds.begin(vm["uuid"], call.owner.uuid, options.build_id)
 
     @staticmethod
     def _refuse_early(event: Event) -> None:
@@ -301,13 +309,14 @@ class Build:
         """Leave the node, remove the container, and the images of a build that came to nothing."""
         if self._channel is not None:
             self._channel.close()
-        _running.pop((self._call.owner.uuid, self._options.build_id), None)
+        _running.pop(str(self._vm.get("uuid")), None)
         if self._final is None:
             for record in reversed(self._kept):
                 if not self._call.state.images.children(record.owner_uuid, record.config_digest):
                     discard(self._call, record)
             self._kept = []
         if self._vm:
+            self._call.state.builds.end(self._vm["uuid"])
             with self._call.state.undertakings.under_way(BUILD_VM, self._vm["uuid"], self._call.owner.uuid):
                 destroy(self._call, self._call.services.vmapi.get_vm(self._vm["uuid"]))
 
