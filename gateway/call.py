@@ -199,6 +199,8 @@ class Call:
     """Runs the chain's ``provision`` moment over a finished payload; translators call it before they submit."""
     spawn: Callable[..., Task] = field(default=None, repr=False)  # type: ignore[assignment]
     """Starts a function in a greenlet of its own that keeps the call's context; the caller owns what it gets."""
+    jobs: list[str] = field(default_factory=list)
+    """The jobs that the data center was seen to have taken for it."""
     undo: list[Callable[[], None]] = field(default_factory=list, repr=False)
     """Run in reverse when the call fails: what to take back so that nothing half-made stays."""
 

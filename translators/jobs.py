@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,9 @@ LONGEST_PAUSE = 1.0
 GROWTH = 1.5
 SUBMIT_PATIENCE = 20.0
 """Seconds during which a submission is tried again while VMAPI cannot be reached."""
+CLOCKS_APART = 5.0
+"""Seconds by which the data center's clock may be behind. An id of a request is not the only one of its kind when
+clients give it, so a job must be of this time, too."""
 _ENDED = frozenset({"succeeded", "failed", "canceled"})
 
 
@@ -144,13 +148,18 @@ def jobs_of(vmapi: Vmapi) -> Jobs:
     return Jobs(vmapi)
 
 
-def run_job(call: Call, vm_uuid: str, task: str, submit: Callable[[], str]) -> Job:
-    """Submit a job and return it when it has succeeded.
+def run_job(
+    call: Call, vm_uuid: str, task: str, submit: Callable[[], str], accepted: Callable[[], None] | None = None
+) -> Job:
+    """Submit a job and return it when it has succeeded. ``accepted`` is called once VMAPI has it.
 
-    ``submit`` is tried again while VMAPI cannot be reached, so it must be safe to repeat. Raises JobFailed with
+    ``submit`` is tried again while VMAPI cannot be reached, unless it is seen to have the job. Raises JobFailed with
     the code and message of the last task, SdcError for a refused submission, DeadlineExceeded.
     """
-    job_uuid = submitted(call, submit)
+    job_uuid = submitted(call, submit, lambda began: _taken(call, vm_uuid, task, began))
+    call.jobs.append(job_uuid)
+    if accepted is not None:
+        accepted()
     signals.job_submitted.send(call.operation.name, call=call, job_uuid=job_uuid, vm_uuid=vm_uuid, task=task)
     job = jobs_of(call.services.vmapi).wait(
         job_uuid,
@@ -164,17 +173,39 @@ def run_job(call: Call, vm_uuid: str, task: str, submit: Callable[[], str]) -> J
     return job
 
 
-def submitted(call: Call, submit: Callable[[], str]) -> str:
-    """Submit with patience for a VMAPI that is just restarting."""
-    end = time.monotonic() + call.remaining(SUBMIT_PATIENCE)
+def submitted(call: Call, submit: Callable[[], str], taken: Callable[[float], str | None]) -> str:
+    """Submit with patience for a VMAPI that is just restarting.
+
+    ``taken`` tells, before another try, which job the one before has left there after all, given when trying began.
+    """
+    began, end = time.time(), time.monotonic() + call.remaining(SUBMIT_PATIENCE)
+    attempt = submit
     for pause in pauses(first=0.05):
         try:
-            return submit()
+            return attempt()
         except SdcUnavailable:
             if time.monotonic() + pause > end:
                 raise
+        attempt = lambda: taken(began) or submit()  # noqa: E731 - as long as the try above
         time.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def _taken(call: Call, vm_uuid: str, task: str, began: float) -> str | None:
+    """Find the job of a submission whose answer was lost: what is done twice is not always the same as once.
+
+    SDC: VMAPI GET /vms/:uuid/jobs
+    """
+    for job in call.services.vmapi.list_vm_jobs(vm_uuid):
+        name, _, _ = str(job["name"]).rpartition("-")
+        asked = job["params"].get("x-request-id") == call.request_id and name.replace("-", "_") == task
+        if asked and job["uuid"] not in call.jobs and _epoch(job["created_at"]) > began - CLOCKS_APART:
+            return str(job["uuid"])
+    return None
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def failure(job: Job) -> JobFailed:

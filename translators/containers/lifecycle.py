@@ -120,7 +120,7 @@ def rename(call: Call, ref: str) -> None:
     if holders:
         raise name_conflict(name, docker_id(holders[0]))
     try:
-        run_job(call, vm["uuid"], "update", lambda: _act(call, vm, "update", alias=name))
+        _act(call, vm, "update", alias=name)
     except SdcError as error:
         if "alias" in error.field_errors("Duplicate"):
             raise name_conflict(name, "") from error
@@ -129,11 +129,10 @@ def rename(call: Call, ref: str) -> None:
     tell(call, {**vm, "alias": name}, "rename", oldName=container_name(vm))
 
 
-def _act(call: Call, vm: Vm, action: str, told: Ending | None = None, **parameters: Any) -> str:
-    job = call.services.vmapi.act(vm["uuid"], action, vm["owner_uuid"], **parameters)
-    if told is not None:
-        told.sent()
-    return job
+def _act(call: Call, vm: Vm, action: str, told: Ending | None = None, **parameters: Any) -> None:
+    """Run an action's job."""
+    vmapi, accepted = call.services.vmapi, told.sent if told is not None else None
+    run_job(call, vm["uuid"], action, lambda: vmapi.act(vm["uuid"], action, vm["owner_uuid"], **parameters), accepted)
 
 
 def _boot(call: Call, vm: Vm, action: str, doing: str, told: Ending | None = None, **parameters: Any) -> None:
@@ -146,7 +145,7 @@ def _boot(call: Call, vm: Vm, action: str, doing: str, told: Ending | None = Non
 def _run(call: Call, vm: Vm, action: str, doing: str, told: Ending | None = None, **parameters: Any) -> None:
     """Run an action's job; explain a process that would not start."""
     try:
-        run_job(call, vm["uuid"], action, lambda: _act(call, vm, action, told, **parameters))
+        _act(call, vm, action, told, **parameters)
     except SdcError as error:
         feed_of(call.services.vmapi).look_again(vm["uuid"])  # an exit without a change of state is not told
         program = next(iter(command_words(vm)), "")
@@ -176,7 +175,7 @@ def _stop(call: Call, vm: Vm, seconds: int, signal: str, told: Ending) -> None:
 
 def _kill(call: Call, vm: Vm, signal: str, told: Ending) -> None:
     try:
-        run_job(call, vm["uuid"], "kill", lambda: _act(call, vm, "kill", told, signal=signal, idempotent=True))
+        _act(call, vm, "kill", told, signal=signal, idempotent=True)
     except SdcError as error:
         if error.code == "ValidationFailed" and any(item.get("field") == "signal" for item in error.errors):
             raise InvalidParameter(f"invalid signal: {signal}") from error

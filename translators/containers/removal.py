@@ -13,7 +13,7 @@ from translators.containers.lookup import find_container
 from translators.containers.states import has_run, is_running, metadata, status
 from translators.containers.volumes import is_own_volume
 from translators.errors import speaking_docker
-from translators.events.recorder import Announced, Ending, ending, observe
+from translators.events.recorder import Announced, ending, observe
 from translators.ids import container_name
 from translators.jobs import run_job
 
@@ -62,7 +62,8 @@ def destroy(call: Call, vm: Vm) -> None:
     try:
         with undertaking:
             with ending(call, vm, *kill) as told, speaking_docker("problem removing container"):
-                run_job(call, vm["uuid"], "destroy", lambda: _delete(call, vm, told))
+                vmapi = call.services.vmapi
+                run_job(call, vm["uuid"], "destroy", lambda: vmapi.delete_vm(vm["uuid"], vm["owner_uuid"]), told.sent)
                 observe(call, {**vm, "state": "destroyed"})
             forget(call, vm["uuid"], vm["owner_uuid"])
             _close_ports(call, vm)
@@ -84,12 +85,6 @@ def _close_ports(call: Call, vm: Vm) -> None:
             remove_rules(call.services.fwapi, vm["uuid"], vm["owner_uuid"])
     except SdcError:
         call.state.undertakings.leave(REMOVE, vm["uuid"], vm["owner_uuid"])
-
-
-def _delete(call: Call, vm: Vm, told: Ending) -> str:
-    job = call.services.vmapi.delete_vm(vm["uuid"], vm["owner_uuid"])
-    told.sent()
-    return job
 
 
 def is_being_removed(vm: Vm) -> bool:

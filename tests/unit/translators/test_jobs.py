@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from datacenter.clock import iso
 from gateway import signals
 from gateway.errors import DeadlineExceeded
 from gateway.operations import by_name
@@ -98,7 +99,7 @@ def test_signals_tell_the_life_of_a_job():
     vmapi = ScriptedVmapi(QUEUED, QUEUED, DONE)
     call = SimpleNamespace(
         operation=by_name("container.start"), services=SimpleNamespace(vmapi=vmapi),
-        config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most, hints={},
+        config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most, hints={}, jobs=[],
     )  # fmt: skip
     try:
         run_job(call, "v1", "start", lambda: "j1")
@@ -110,6 +111,50 @@ def test_signals_tell_the_life_of_a_job():
         ("submitted", sender, None), ("progressed", sender, "queued"), ("progressed", sender, "succeeded"),
         ("finished", sender, "succeeded"),
     ]  # fmt: skip
+
+
+def lost_once(*jobs):
+    """Run a job whose first submission is not answered, at a VMAPI that has these afterwards: the job's uuid."""
+    vmapi, tries = ScriptedVmapi(DONE), []
+    vmapi.list_vm_jobs = lambda vm_uuid: [
+        {"name": "add-nics-7.0.1", "uuid": "other", "created_at": iso(), **job} for job in jobs
+    ]
+    call = SimpleNamespace(
+        operation=by_name("network.connect"), services=SimpleNamespace(vmapi=vmapi), request_id="mine", jobs=["earlier"],
+        config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most, hints={},
+    )  # fmt: skip
+
+    def submit():
+        tries.append(1)
+        if len(tries) == 1:
+            raise AWAY
+        return "second"
+
+    accepted = []
+    run_job(call, "v1", "add_nics", submit, lambda: accepted.append(1))
+    assert accepted == [1]
+    return vmapi.asked[-1]
+
+
+MINE = {"params": {"x-request-id": "mine"}}
+
+
+def test_a_job_that_got_through_is_not_submitted_again():
+    assert lost_once({**MINE, "uuid": "first"}) == "first"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**MINE, "name": "update-7.1.10"},
+        {**MINE, "uuid": "earlier"},
+        {**MINE, "created_at": "2001-01-01T00:00:00.000Z"},
+        {"params": {"x-request-id": "hers"}},
+        {"params": {}},
+    ],
+)
+def test_no_other_job_is_taken_for_one_that_got_lost(other):
+    assert lost_once(other) == "second"
 
 
 @pytest.mark.parametrize(("job", "code", "message"), [
