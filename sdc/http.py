@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from http.client import HTTPException
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from sdc.connections import Answer, Connections
 from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 
 _JITTER = random.Random()  # noqa: S311 - chance of its own: background threads leave everybody else's alone
@@ -31,6 +33,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 _TRIES = 4
 
 Query = Mapping[str, Any]
+Got = TypeVar("Got", Answer, requests.Response)
 
 
 class ServiceClient:
@@ -45,7 +48,25 @@ class ServiceClient:
         if self.accept_version != "*":
             self._headers["Accept-Version"] = self.accept_version
         # the adapter alone: no cookies, no proxies or certificates from the environment, no redirects to follow
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=64, pool_block=False)
+        self._adapter: BaseAdapter = HTTPAdapter(pool_connections=1, pool_maxsize=64, pool_block=False)
+        self._connections = Connections(self.url, CONNECT_SECONDS) if self.url.startswith("http://") else None
+
+    def through(self, adapter: BaseAdapter) -> None:
+        """Have everything sent by another adapter: to a service within this process, for one."""
+        self._adapter, self._connections = adapter, None
+
+    def ask(
+        self, method: str, path: str, *, query: Query | None = None, body: Any = None, timeout: float = READ_SECONDS
+    ) -> Answer | requests.Response:
+        """Send one request, with ``body`` as JSON, and return the response of a 2xx; raises what ``send`` raises."""
+        connections = self._connections
+        if connections is None:
+            return self.send(method, path, query=query, body=body, timeout=timeout)
+        sent, data = self._written(None, body, None)
+        if data is None and method in {"POST", "PUT"}:
+            data = b""
+        target = _target(path, query)
+        return self._insist(method, timeout, lambda: connections.exchange(method, target, sent, data, timeout))
 
     def send(
         self,
@@ -64,25 +85,36 @@ class ServiceClient:
         ``body`` is sent as JSON, ``data`` as it is. Raises SdcError with the service's own code, SdcUnavailable
         when it cannot be reached, SdcTimeout when ``timeout`` seconds pass without an answer.
         """
+        sent, data = self._written(headers, body, data)
+        url = self.url + _target(path, query)
+
+        def once() -> requests.Response:
+            prepared = _prepared(method, url, sent, data)
+            response = self._adapter.send(prepared, timeout=(CONNECT_SECONDS, timeout), stream=stream)
+            if not stream:
+                response.content  # noqa: B018 - read now, within the time limit
+            return response
+
+        return self._insist(method, timeout, once)
+
+    def _written(self, headers: Mapping[str, str] | None, body: Any, data: Any) -> tuple[dict[str, str], Any]:
         sent = {**self._headers, **(headers or {})}
         if request_id.get():
             sent["x-request-id"] = request_id.get()
         if body is not None:
             data = msgspec.json.encode(body)
             sent["Content-Type"] = "application/json"
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        url = f"{self.url}{path}?{urlencode(given)}" if given else self.url + path
+        return sent, data
+
+    def _insist(self, method: str, timeout: float, once: Callable[[], Got]) -> Got:
+        """Try as often as the method may be tried."""
         for attempt in range(1, _TRIES + 1):
             last = attempt == _TRIES or method not in _SAFE
             try:
-                response = self._adapter.send(
-                    _prepared(method, url, sent, data), timeout=(CONNECT_SECONDS, timeout), stream=stream
-                )
-                if not stream:
-                    response.content  # noqa: B018 - read now, within the time limit
-            except requests.exceptions.Timeout as error:
+                response = once()
+            except (TimeoutError, requests.exceptions.Timeout) as error:
                 raise SdcTimeout(self.service, 504, "Timeout", f"no answer in {timeout:g} s") from error
-            except requests.exceptions.RequestException as error:
+            except (OSError, HTTPException) as error:  # those of requests are OSErrors, too
                 if last:
                     raise SdcUnavailable(self.service, 503, "ServiceUnavailable", str(error)) from error
             else:
@@ -93,7 +125,7 @@ class ServiceClient:
             time.sleep(_JITTER.uniform(0.1, 0.2) * 2**attempt)
         raise AssertionError("unreachable")
 
-    def _error(self, response: requests.Response) -> SdcError:
+    def _error(self, response: Answer | requests.Response) -> SdcError:
         code, message, errors = "InternalError", f"HTTP {response.status_code}", None
         try:
             body = msgspec.json.decode(response.content)
@@ -104,20 +136,20 @@ class ServiceClient:
         return kind(self.service, response.status_code, code, message, errors)
 
     def get(self, path: str, *, query: Query | None = None, timeout: float = READ_SECONDS) -> Any:
-        return _json(self.send("GET", path, query=query, timeout=timeout))
+        return _json(self.ask("GET", path, query=query, timeout=timeout))
 
     def post(self, path: str, *, query: Query | None = None, body: Any = None, timeout: float = READ_SECONDS) -> Any:
-        return _json(self.send("POST", path, query=query, body={} if body is None else body, timeout=timeout))
+        return _json(self.ask("POST", path, query=query, body={} if body is None else body, timeout=timeout))
 
     def put(self, path: str, *, query: Query | None = None, body: Any = None) -> Any:
-        return _json(self.send("PUT", path, query=query, body={} if body is None else body))
+        return _json(self.ask("PUT", path, query=query, body={} if body is None else body))
 
     def delete(self, path: str, *, query: Query | None = None) -> Any:
-        return _json(self.send("DELETE", path, query=query))
+        return _json(self.ask("DELETE", path, query=query))
 
     def count(self, path: str, header: str, *, query: Query | None = None) -> int:
         """Number of matches of a list, by HEAD: no body travels."""
-        return int(self.send("HEAD", path, query=query).headers.get(header, 0))
+        return int(self.ask("HEAD", path, query=query).headers.get(header, 0))
 
     def lines(self, response: requests.Response) -> Iterator[dict[str, Any]]:
         """Decode a stream of JSON objects, one per line, as they arrive."""
@@ -129,6 +161,11 @@ class ServiceClient:
             raise SdcUnavailable(self.service, 503, "StreamLost", str(error)) from error
         finally:
             response.close()
+
+
+def _target(path: str, query: Query | None) -> str:
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def _prepared(method: str, url: str, headers: dict[str, str], data: Any) -> requests.PreparedRequest:
@@ -145,6 +182,6 @@ def _prepared(method: str, url: str, headers: dict[str, str], data: Any) -> requ
     return prepared
 
 
-def _json(response: requests.Response) -> Any:
+def _json(response: Answer | requests.Response) -> Any:
     content = response.content
     return msgspec.json.decode(content) if content.strip() else None

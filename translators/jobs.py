@@ -50,16 +50,46 @@ def pauses(first: float = FIRST_PAUSE) -> Iterator[float]:
         pause = min(pause * GROWTH, LONGEST_PAUSE)
 
 
+class Pace:
+    """How long jobs of each kind have taken of late, so that none is asked about long before it can have ended.
+
+    A busy data center is then asked about a job twice or so, and not at every few milliseconds of its wait.
+    """
+
+    SHARE = 0.7
+    """Of the usual time, the part after which to ask first."""
+    RISE, FALL = 0.05, 0.5
+    """Weights of one job that took longer, or less: a stop takes ten seconds or none, and nobody waits for nothing."""
+    MOST = 0.5
+    """Seconds: what takes longer cannot be foreseen."""
+
+    def __init__(self) -> None:
+        self._usual: dict[str, float] = {}
+
+    def note(self, kind: str, seconds: float) -> None:
+        usual = self._usual.get(kind, 0.0)
+        change = min(seconds, self.MOST) - usual
+        self._usual[kind] = usual + change * (self.RISE if change > 0 else self.FALL)
+
+    def pauses(self, kind: str) -> Iterator[float]:
+        """Yield the waiting times for a job of this kind: a long one, then short ones that grow."""
+        usual = self._usual.get(kind, 0.0) * self.SHARE
+        if usual > FIRST_PAUSE:
+            yield usual * _JITTER.uniform(0.85, 1.15)
+        yield from pauses(max(FIRST_PAUSE, usual / 8))
+
+
 class Poller:
     """Polls one job until it ends; ``outcome`` is the job, or the error that stopped the polling."""
 
-    def __init__(self, vmapi: Vmapi, uuid: str, vm_uuid: str, operation: str, deadline: float) -> None:
+    def __init__(self, vmapi: Vmapi, uuid: str, vm_uuid: str, operation: str, deadline: float, *, pace: Pace) -> None:
         self.uuid = uuid
         self._vm_uuid = vm_uuid
         self.outcome: Future[Job] = Future()
         self._vmapi = vmapi
         self._operation = operation
         self._deadline = deadline
+        self._pace = pace
         self._began = time.monotonic()
         self._woken = threading.Event()
         self._seen: tuple[str, str | None] | None = None
@@ -69,7 +99,7 @@ class Poller:
         self._woken.set()
 
     def run(self) -> None:
-        waiting = pauses()
+        waiting = self._pace.pauses(self._operation)
         while time.monotonic() < self._deadline:
             if self._woken.wait(next(waiting)):
                 self._woken.clear()
@@ -84,7 +114,9 @@ class Poller:
             self._announce(job)
             if job["execution"] in _ENDED:
                 what = {"job_uuid": self.uuid, "vm_uuid": self._vm_uuid, "execution": job["execution"]}
-                signals.job_finished.send(self._operation, seconds=time.monotonic() - self._began, **what)
+                seconds = time.monotonic() - self._began
+                self._pace.note(self._operation, seconds)
+                signals.job_finished.send(self._operation, seconds=seconds, **what)
                 self.outcome.set_result(job)
                 return
             if job["execution"] == "retried" and job.get("next_attempt"):
@@ -104,6 +136,7 @@ class Jobs:
 
     def __init__(self, vmapi: Vmapi) -> None:
         self._vmapi = vmapi
+        self._pace = Pace()
         self._pollers: dict[str, Poller] = {}
         self._of_vm: dict[str, set[Poller]] = {}
 
@@ -115,7 +148,7 @@ class Jobs:
         """
         poller = self._pollers.get(job_uuid)
         if poller is None:
-            poller = Poller(self._vmapi, job_uuid, vm_uuid, operation, time.monotonic() + patience)
+            poller = Poller(self._vmapi, job_uuid, vm_uuid, operation, time.monotonic() + patience, pace=self._pace)
             self._pollers[job_uuid] = poller
             self._of_vm.setdefault(vm_uuid, set()).add(poller)
             context = contextvars.copy_context()

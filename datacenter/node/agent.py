@@ -69,6 +69,7 @@ class Node:
             report=self._report,
         )
         self._turns: dict[str, RLock] = defaultdict(RLock)
+        self._emptying = False
 
     def start(self) -> None:
         """Take up the zones that are there, then begin to tell and to listen."""
@@ -132,10 +133,20 @@ class Node:
             gevent.spawn(self.empty_trash)
 
     def empty_trash(self) -> None:
-        """Delete what was discarded. A program does it, so that a big tree doesn't hold up the agent."""
-        doomed = [str(path) for path in self.home.trash.iterdir()]
-        if doomed:
-            spawn.run(["rm", "-rf", "--one-file-system", *doomed])
+        """Delete what was discarded. A program does it, so that a big tree doesn't hold up the agent.
+
+        One runs at a time, and takes all that has come meanwhile; what it cannot delete is left.
+        """
+        if self._emptying:
+            return
+        self._emptying = True
+        tried: set[str] = set()
+        try:
+            while doomed := {str(path) for path in self.home.trash.iterdir()} - tried:
+                tried |= doomed
+                spawn.run(["rm", "-rf", "--one-file-system", *doomed])
+        finally:
+            self._emptying = False
 
     def _report(self, zone: Zone, fields: dict[str, Any]) -> None:
         self.news.push(zone.uuid, fields)

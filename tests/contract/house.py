@@ -80,9 +80,9 @@ class House:
         names = "vmapi cnapi imgapi napi papi fwapi volapi mahi".split()
         services = DataCenterClients.connect({name: "http://127.0.0.1:9" for name in names})
         for name in names:
-            getattr(services, name)._adapter = InProcess(getattr(dc, name).app)
-        services.vmapi._adapter = EndsJobs(dc)
-        services.volapi._adapter = EndsVolumes(dc)
+            getattr(services, name).through(InProcess(getattr(dc, name).app))
+        services.vmapi.through(EndsJobs(dc))
+        services.volapi.through(EndsVolumes(dc))
         storage.import_image(dc)
         chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
         self.app = create_app(

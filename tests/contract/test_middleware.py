@@ -47,7 +47,7 @@ class InProcess(requests.adapters.BaseAdapter):
 
 def client(kind, app):
     made = kind("http://service.test")
-    made._adapter = InProcess(app)
+    made.through(InProcess(app))
     return made
 
 

@@ -13,7 +13,7 @@ from gateway import signals
 from gateway.errors import DeadlineExceeded
 from gateway.operations import by_name
 from sdc.errors import SdcError, SdcUnavailable
-from translators.jobs import LONGEST_PAUSE, JobFailed, Jobs, failure, jobs_of, pauses, run_job
+from translators.jobs import LONGEST_PAUSE, JobFailed, Jobs, Pace, failure, jobs_of, pauses, run_job
 
 
 class ScriptedVmapi:
@@ -86,6 +86,24 @@ def test_pauses_grow_from_milliseconds_to_a_second():
     assert some[0] < 0.004
     assert max(some) <= LONGEST_PAUSE * 1.15
     assert min(some[-5:]) >= LONGEST_PAUSE * 0.85
+
+
+def test_a_job_is_not_asked_about_long_before_jobs_of_its_kind_end():
+    pace = Pace()
+    assert next(pace.pauses("container.create")) < 0.004
+    for _ in range(100):
+        pace.note("container.create", 0.2)
+    first, second, *_ = islice(pace.pauses("container.create"), 3)
+    assert 0.1 < first < 0.2
+    assert second < first / 4
+    assert next(pace.pauses("container.start")) < 0.004
+
+
+def test_few_short_jobs_among_many_long_ones_are_not_waited_for():
+    pace = Pace()
+    for seconds in (10.0, 10.0, 0.01, 10.0, 10.0, 0.01):
+        pace.note("container.stop", seconds)
+    assert next(pace.pauses("container.stop")) < 0.05
 
 
 def test_signals_tell_the_life_of_a_job():
