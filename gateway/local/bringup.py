@@ -20,6 +20,15 @@ from gateway.local.processes import Process
 
 Say = Callable[[str], None]
 
+PING = {
+    "uuid": "27775f65-0000-4000-8000-000000000001",
+    "description": "allow pings to all VMs",
+    "rule": "FROM any TO all vms ALLOW icmp TYPE 8 CODE 0",
+    "enabled": True,
+    "global": True,
+}
+"""The firewall rule that every data center begins with. Facts: sdc-headnode ``scripts/headnode.sh``."""
+
 
 class BringUpError(Exception):
     """Something did not come up; the message says what and where its log is."""
@@ -155,13 +164,26 @@ def _make_account(instance: Instance, say: Say) -> None:
     except urllib.error.HTTPError as error:
         if error.code != 404:
             raise
+    _allow_ping(instance)
+    _post(f"{instance.url('mahi')}/embedded/accounts", body)
+    say(f"made the account {instance.account}")
+
+
+def _allow_ping(instance: Instance) -> None:
+    """Give a new data center the rule that a head node's set-up gives it; one that has it is left alone."""
+    try:
+        _post(f"{instance.url('fwapi')}/rules", PING)
+    except urllib.error.HTTPError as error:
+        if error.code != 422:
+            raise
+
+
+def _post(url: str, body: dict[str, Any]) -> None:
     request = urllib.request.Request(  # noqa: S310 - our own service on loopback
-        f"{instance.url('mahi')}/embedded/accounts",
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10):  # noqa: S310
-        say(f"made the account {instance.account}")
+        pass
 
 
 def _make_certificates(instance: Instance, say: Say) -> None:
