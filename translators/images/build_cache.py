@@ -20,7 +20,7 @@ from translators.events.recorder import tell_prune
 from translators.filters import Filters, parse_filters
 from translators.images import view
 from translators.images.removal import discard
-from translators.prune_filters import until
+from translators.prune_filters import COMMON, until, wants
 
 Json = dict[str, Any]
 
@@ -51,7 +51,8 @@ def prune(call: Call) -> Json:
         for record in _steps(call):
             step = _described(call, record, used)
             young = limit is not None and view.created_seconds(record) > limit
-            if not step["InUse"] and not young and _matches(step, filters):
+            wanted = _matches(step, filters) and wants(view.labels(record), filters)
+            if wanted and not step["InUse"] and not young:
                 discard(call, record)
                 removed.append(record.config_digest)
     tell_prune(call, "builder", 0)
@@ -93,7 +94,7 @@ def _described(call: Call, record: ImageRecord, used: Container[str]) -> Json:
 
 
 def _filters(call: Call) -> Filters:
-    return parse_filters(call.arg("filters"), _FIELDS | {"until", "unused-for"})
+    return parse_filters(call.arg("filters"), _FIELDS | COMMON | {"unused-for"})
 
 
 def _matches(step: Json, filters: Filters) -> bool:

@@ -246,9 +246,15 @@ def changed(vm: Vm, update: Vm) -> Vm:
 
 
 def _is_stale(vm: Vm, update: Vm) -> bool:
-    """Whether an update tells of a start or an end before the last one that is on record."""
-    told = _last_event(update)
-    return told is not None and told < (_last_event(vm) or "")
+    """Whether an update tells of a start or an end before the last one that is on record.
+
+    A life that has ended does not run again: what is told of its start after that of its end is old, however close the
+    two are. An end may even be dated before the start, by whoever noted how soon the process was over.
+    """
+    told, known = _last_event(update), _last_event(vm) or ""
+    if told == known and vm["state"] == "stopped" and update.get("state") == "running":
+        return bool(update.get("boot_timestamp") == vm.get("boot_timestamp"))
+    return told is not None and told < known
 
 
 def _is_old_health(vm: Vm, update: Vm) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from datacenter.clock import iso
 
 
@@ -43,6 +45,18 @@ def test_late_news_of_the_start_do_not_revive_an_ended_container(world):
     put(world, vm, state="stopped", exit_status=1, exit_timestamp="2999-01-01T00:00:00.000Z")
     put(world, vm, state="running", zone_state="running", boot_timestamp=began)
     assert world.vmapi.vm(vm["uuid"])["state"] == "stopped"
+
+
+@pytest.mark.parametrize("ended", ["2999-01-01T00:00:00.000Z", "2999-01-01T00:00:00.005Z", "2999-01-01T00:00:00.006Z"])
+def test_a_container_that_ends_in_the_moment_of_its_start_has_ended(world, ended):
+    """The news of its end may overtake the answer of its start, and be dated no later, or even before it."""
+    vm, began = world.create(), "2999-01-01T00:00:00.005Z"
+    put(world, vm, state="stopped", exit_status=4, boot_timestamp=began, exit_timestamp=ended)
+    put(world, vm, state="running", zone_state="running", boot_timestamp=began, exit_status=None, exit_timestamp=None)
+    after = world.vmapi.vm(vm["uuid"])
+    assert (after["state"], after["exit_status"]) == ("stopped", 4)
+    put(world, vm, state="running", zone_state="running", boot_timestamp="2999-01-01T00:00:00.007Z")
+    assert world.vmapi.vm(vm["uuid"])["state"] == "running"
 
 
 def health(status, *probes):

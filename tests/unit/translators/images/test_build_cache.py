@@ -71,6 +71,8 @@ def test_room_that_the_cache_may_have_keeps_it(world, line, query):
         ({"inuse": ["true"]}, False),
         ({"shared": ["true"], "private": ["false"]}, True),
         ({"private": ["true"]}, False),
+        ({"label": ["a=b"]}, False),  # as docker system prune sends it to everything
+        ({"label!": ["a=b"]}, True),
     ],
 )
 def test_filters(world, line, filters, goes):
