@@ -38,8 +38,8 @@ check: install                       ## format, lint, types, import law, module 
 bench: up                            ## create+start+wait+remove, exec, run: medians on this machine
 	. $(STATE)/env.sh && python benchmarks/lifecycle.py
 
-fuzz: install                        ## ask the embedded services fifty times as many strange things as the tests do
-	FUZZ_EXAMPLES=200 python -m pytest tests/contract/test_unexpected.py
+fuzz: install                        ## ask services and gateway twenty times as many strange things as the tests do
+	FUZZ_EXAMPLES=200 python -m pytest tests/contract/test_unexpected.py tests/contract/strange
 
 format: install
 	ruff format . && ruff check --fix .

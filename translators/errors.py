@@ -64,6 +64,8 @@ def explain(error: SdcError, doing: str) -> DockerError:
         return Conflict(f"{doing}: {error.message}")
     if error.code in _NO_ADDRESS:
         return Unavailable(f"{doing}: no address is left on the network")
+    if "ip" in error.field_errors("UsedBy"):
+        return Forbidden("Address already in use")  # by whom is nobody else's business
     if error.code == "NotSupported":
         return NotImplementedHere(f"{doing}: the compute node does not support this: {error.message}")
     if error.code in _WRONG_STATE:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from datacenter.center import DataCenter
+from datacenter.services.cnapi import servers
 from datacenter.services.volapi import storage
+from datacenter.settings import DcSettings
+from datacenter.store import Store
+from datacenter.workflow.failure import TaskError
 from gateway.app import create_app
 from gateway.call import Account
-from gateway.settings import Settings, TritonSettings
+from gateway.settings import Settings, TlsSettings, TritonSettings
 from gateway.state.image_records import ImageRecord
 from middleware.base import Middleware
 from sdc import DataCenterClients
-from tests.contract.conftest import IMAGE, BookNode
+from tests.contract.conftest import IMAGE, BookNode, witnessed
 from tests.contract.test_middleware import InProcess
 from translators import jobs
 
@@ -41,7 +47,8 @@ class EndsJobs(InProcess):
     def send(self, request, **more):
         response = super().send(request, **more)
         if response.status_code == 202:
-            self.engine.wait(response.json()["job_uuid"], 10)
+            with suppress(TaskError):
+                self.engine.wait(response.json()["job_uuid"], 10)
         return response
 
 
@@ -55,7 +62,8 @@ class EndsVolumes(InProcess):
     def send(self, request, **more):
         response = super().send(request, **more)
         for job_uuid in list(self.engine._running):
-            self.engine.wait(job_uuid, 10)
+            with suppress(TaskError):
+                self.engine.wait(job_uuid, 10)
         return response
 
 
@@ -83,25 +91,45 @@ class House:
             getattr(services, name).through(InProcess(getattr(dc, name).app))
         services.vmapi.through(EndsJobs(dc))
         services.volapi.through(EndsVolumes(dc))
+        self.services = services
         storage.import_image(dc)
         chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
         self.app = create_app(
-            Settings(state_dir=str(folder), chain=chain, triton=TritonSettings(trusted_accounts=trusted, **triton)),
+            Settings(
+                state_dir=str(folder),
+                chain=chain,
+                triton=TritonSettings(trusted_accounts=trusted, **triton),
+                tls=TlsSettings(enabled=False),
+            ),
             services=services,
         )
         self.state = self.app.house.state
-        manifest = {"v": 2, "uuid": IMAGE, "owner": dc.mahi.admin_uuid, "name": "docker-layer", "version": "1",
-                    "type": "docker", "os": "linux", "public": False}  # fmt: skip
-        services.imgapi.admin_import_image(IMAGE, manifest)
-        services.imgapi.add_image_file(IMAGE, b"\0" * 1024, compression="none")
-        services.imgapi.activate_image(IMAGE)
-        self.image()
         self.http = self.app.test_client()
+        self.fill()
+
+    def fill(self) -> None:
+        """Have the image, both containers and an exec of the running one there, whatever became of them."""
+        self.fill_image()
+        if self.http.post("/containers/up/start").status_code not in {204, 304}:
+            self.http.delete("/containers/up?force=1")
         for name in ("up", "down"):
-            answer = self.http.post(f"/containers/create?name={name}", json={"Image": "busybox", "Cmd": ["sh"]})
-            assert answer.status_code == 201, answer.text
-        assert self.http.post("/containers/up/start").status_code == 204
+            if self.http.get(f"/containers/{name}/json").status_code != 200:
+                answer = self.http.post(f"/containers/create?name={name}", json={"Image": "busybox", "Cmd": ["sh"]})
+                assert answer.status_code == 201, answer.text
+        assert self.http.post("/containers/up/start").status_code in {204, 304}
         self.exec_id = self.http.post("/containers/up/exec", json={"Cmd": ["sh"]}).json["Id"]
+
+    def fill_image(self) -> None:
+        imgapi = self.dc.imgapi
+        if imgapi.get(IMAGE) is None:
+            client = self.services.imgapi
+            manifest = {"v": 2, "uuid": IMAGE, "owner": self.dc.mahi.admin_uuid, "name": "docker-layer",
+                        "version": "1", "type": "docker", "os": "linux", "public": False}  # fmt: skip
+            client.admin_import_image(IMAGE, manifest)
+            client.add_image_file(IMAGE, b"\0" * 1024, compression="none")
+            client.activate_image(IMAGE)
+        if self.http.get("/images/busybox/json").status_code != 200:
+            self.image()
 
     def image(self) -> None:
         config = {"config": {"Cmd": ["sh"]}, "rootfs": {"type": "layers", "diff_ids": []}, "history": []}
@@ -125,10 +153,29 @@ class House:
         return sorted(vms), len(rules), sorted(nic["mac"] for nic in nics if nic["belongs_to_type"] == "zone")
 
 
+def patched_jobs(patch):
+    """Have what waits for jobs run where it is started."""
+    patch.setattr(jobs, "threading", SimpleNamespace(Thread=AtOnce, Event=threading.Event))
+
+
+@contextmanager
+def lasting_house(folder, capabilities=()):
+    """A house for many tests, in a data center of its own: each leaves it as it found it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patched_jobs(patch)
+        patch.setattr(servers, "SILENCE", 3600.0)  # the node's agent is this process, which may be slow
+        dc = DataCenter(DcSettings(state=folder / "dc", docker_url="tcp://127.0.0.1:2376"), Store(":memory:"))
+        with witnessed(dc):
+            house = House(dc, folder / "gateway", capabilities)
+            yield house
+            house.node.server.stop(timeout=0)
+        dc.store.close()
+
+
 @pytest.fixture
 def make_house(dc, tmp_path, monkeypatch):
     """Makes houses; each test has one data center."""
-    monkeypatch.setattr(jobs, "threading", SimpleNamespace(Thread=AtOnce, Event=threading.Event))
+    patched_jobs(monkeypatch)
     made = []
 
     def make(capabilities=(), **more):

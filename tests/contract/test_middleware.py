@@ -32,13 +32,16 @@ class InProcess(requests.adapters.BaseAdapter):
         self.app = app
 
     def send(self, request, **_):
+        body = request.body
+        if body is not None and not isinstance(body, (str, bytes)):  # in pieces, as large ones are sent
+            body = b"".join(body)
         answer = self.app.test_client().open(
-            request.path_url, method=request.method, data=request.body, headers=dict(request.headers)
+            request.path_url, method=request.method, data=body, headers=dict(request.headers)
         )
         response = requests.Response()
         response.status_code = answer.status_code
         response.headers.update(answer.headers)
-        response._content = answer.data
+        response._content, response._content_consumed = answer.data, True
         response.url, response.request = request.url, request
         return response
 

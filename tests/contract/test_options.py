@@ -218,6 +218,32 @@ def test_an_address_is_asked_of_napi(make_house):
     assert inspect(house, answer)["NetworkSettings"]["Networks"][FABRIC]["IPAddress"] == address
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("10.128.0.1", 403, "Address already in use"),  # the gateway's
+        ("10.128.3.255", 403, "Address already in use"),  # everybody's
+        ("10.99.0.1", 400, "invalid endpoint settings: no configured subnet contains IP address 10.99.0.1"),
+    ],
+)
+def test_an_address_that_nobody_can_have_is_refused(house, address, status, words):
+    before = house.things()
+    answer = create(house, body_of("NetworkingConfig.EndpointsConfig.*.IPAMConfig.IPv4Address", address))
+    assert (answer.status_code, answer.json["message"]) == (status, words)
+    assert house.http.post("/networks/create", json={"Name": "own"}).status_code == 201
+    endpoint = {"IPAMConfig": {"IPv4Address": "10.128.4.1" if status == 403 else address}}
+    joined = house.http.post("/networks/own/connect", json={"Container": "down", "EndpointConfig": endpoint})
+    assert (joined.status_code, joined.json["message"]) == (status, words)
+    assert house.things() == before
+
+
+def test_an_address_that_another_has_is_refused_and_nothing_is_told_of_whose(house):
+    body = body_of("NetworkingConfig.EndpointsConfig.*.IPAMConfig.IPv4Address", "10.128.0.77")
+    assert create(house, body).status_code == 201
+    answer = create(house, body)
+    assert (answer.status_code, answer.json) == (403, {"message": "Address already in use"})
+
+
 @pytest.mark.parametrize("size", [{}, {"h": "x", "w": "1"}, {"h": "1"}])
 def test_a_terminal_has_a_height_and_a_width(make_house, size):
     assert make_house(ABLE).http.post("/containers/up/resize", query_string=size).status_code == 400

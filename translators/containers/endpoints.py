@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Any
 
 from gateway.errors import InvalidParameter
 from translators.containers.model import ContainerCreate, EndpointSettings
@@ -48,6 +49,14 @@ def refuse_aliases(endpoint: EndpointSettings | None) -> None:
     """Raise InvalidParameter for aliases on the default network, which has no names but those of links."""
     if endpoint and endpoint.Aliases:
         raise InvalidParameter("network-scoped alias is supported only for containers in user defined networks")
+
+
+def shown_again(endpoint: EndpointSettings) -> dict[str, Any]:
+    """Return what inspect has to show of an endpoint as it was asked for, where that is not the usual."""
+    asked: dict[str, Any] = {"GwPriority": endpoint.GwPriority} if endpoint.GwPriority else {}
+    if endpoint.IPAMConfig and endpoint.IPAMConfig.IPv4Address:
+        asked["IPAMConfig"] = {"IPv4Address": endpoint.IPAMConfig.IPv4Address}
+    return asked
 
 
 def endpoint_warnings(network: str, endpoint: EndpointSettings | None, *, names: bool) -> list[str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from gateway.call import Call
@@ -14,7 +15,7 @@ from grammars import dockerids
 from sdc.errors import SdcError
 from sdc.napi import Napi
 from translators.containers.endpoint_names import endpoint_metadata
-from translators.containers.endpoints import NO_MAC, endpoint_warnings, refuse_aliases
+from translators.containers.endpoints import NO_MAC, endpoint_warnings, refuse_aliases, shown_again
 from translators.containers.links import parse_links
 from translators.containers.model import ContainerCreate, EndpointSettings
 from translators.errors import explain, speaking_docker
@@ -113,9 +114,13 @@ def _by_name(call: Call, ref: str) -> str:
 
 @dataclass(slots=True)
 class NetworkPlan:
-    """``networks`` as VMAPI takes them; ``disconnected`` when the container shall have no network at all."""
+    """``networks`` as VMAPI takes them; ``disconnected`` when the container shall have no network at all.
+
+    ``asked`` is what inspect shows again of the endpoints, by the network's uuid.
+    """
 
     networks: list[dict[str, Any]] = field(default_factory=list)
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     disconnected: bool = False
     warnings: list[str] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
@@ -190,6 +195,8 @@ def _add_fabrics(call: Call, body: ContainerCreate, mode: str, plan: NetworkPlan
             plan.metadata |= endpoint_names(network, endpoint, links)
         plan.warnings += endpoint_warnings(str(network["name"]), endpoint, names=named)
         priorities[str(network["uuid"])] = endpoint.GwPriority if endpoint else 0
+        if endpoint and (again := shown_again(endpoint)):
+            plan.asked[str(network["uuid"])] = again
     primary = max(plan.networks, key=lambda known: priorities[str(known.get("uuid") or known.get("ipv4_uuid"))])
     primary["primary"] = True
 
@@ -201,9 +208,15 @@ def endpoint_names(network: Network, endpoint: EndpointSettings | None, links: I
 
 
 def network_entry(network: Network, endpoint: EndpointSettings | None) -> dict[str, Any]:
-    """Write one element of ``networks``; an address asked for is asked of NAPI, which may refuse it."""
+    """Write one element of ``networks``; an address asked for is asked of NAPI, which may refuse it.
+
+    Raises InvalidParameter for one that cannot be of the network.
+    """
     address = endpoint.IPAMConfig.IPv4Address if endpoint and endpoint.IPAMConfig else ""
     if address:
+        subnet = network.get("subnet")  # a pool has none: its members have
+        if subnet and ip_address(address) not in ip_network(subnet):
+            raise InvalidParameter(f"invalid endpoint settings: no configured subnet contains IP address {address}")
         return {"ipv4_uuid": network["uuid"], "ipv4_ips": [address]}
     return {"uuid": network["uuid"]}
 

@@ -1,10 +1,12 @@
 """The VMAPI payload of a new container, key for key as sdc-docker sends it. Facts: docker-on-triton 4.5, 4.15.
 
-Five keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
+Six keys of the internal metadata are ours alone; sdc-docker and the platform ignore them:
 
 - ``docker:linux``: kernel options for nodes that advertise ``linux-options``;
 - ``docker:hostconfig``: the fields of HostConfig that are honoured and that inspect must show again as they were
   asked for, where SDC keeps nothing or something rounded (JSON, defaults left out);
+- ``docker:asked_endpoints``: the address and the priority asked for on a network, by its uuid, which inspect shows
+  again (JSON);
 - ``docker:port_map``: the numbers outside of published ports that have others than their own, by port, for nodes that
   advertise ``port-remapping`` (JSON: ``{"80/tcp": [8080]}``);
 - ``docker:endpoint:<network uuid>``: what the container is called on a network, for nodes that advertise
@@ -33,7 +35,7 @@ from translators.labels import Tag
 Payload = dict[str, Any]
 
 _KEPT_ELSEWHERE = frozenset({
-    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "VolumesFrom", "ExtraHosts", "Links",
+    "PortBindings", "PublishAllPorts", "LogConfig", "RestartPolicy", "ExtraHosts", "Links",
     "Runtime",
 })  # fmt: skip
 _BOOLEANS = {
@@ -144,6 +146,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
         "docker:port_map": _port_map(parts.ports),
         "docker:linux": json_text(parts.linux.options) if parts.linux.options else None,
         "docker:hostconfig": _kept_host_config(body, parts.linux),
+        "docker:asked_endpoints": json_text(parts.networks.asked) if parts.networks.asked else None,
     }
     for protocol in PROTOCOLS:
         texts[f"docker:{protocol}_unpublished_ports"] = _listed(parts.ports.unpublished_numbers(protocol))

@@ -83,6 +83,7 @@ def networks(vm: Vm, name_of: Callable[[str], str]) -> dict[str, Json]:
 def endpoint(nic: Json, vm: Vm) -> Json:
     """Describe one nic; its id is made from what does not change."""
     mac = str(nic.get("mac") or "")
+    asked: Json = json_metadata(vm, "docker:asked_endpoints", {})
     return {
         "IPAMConfig": None,
         **shown_names(vm, str(nic.get("network_uuid") or "")),
@@ -97,6 +98,7 @@ def endpoint(nic: Json, vm: Vm) -> Json:
         "IPv6Gateway": "",
         "GlobalIPv6Address": "",
         "GlobalIPv6PrefixLen": 0,
+        **asked.get(str(nic.get("network_uuid")), {}),
     }
 
 
