@@ -44,7 +44,8 @@ def stale_keys(vm: Vm, network: Network) -> list[str]:
 
 def shown_names(vm: Vm, network_uuid: str) -> Json:
     """Return the fields of an endpoint that tell names; all are null on a network without."""
-    told: Json = json_metadata(vm, KEY + network_uuid, {})
+    key = KEY + network_uuid
+    told: Json = json_metadata(vm, key, {}) if key in metadata(vm) else {}
     if not told:
         return {"Links": None, "Aliases": None, "DNSNames": None}
     aliases = list(told.get("aliases") or ())

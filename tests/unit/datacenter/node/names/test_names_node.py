@@ -174,19 +174,40 @@ def test_a_container_that_asks_without_end_leaves_others_their_answers(node, mad
 
 
 SERVER = """
-import dns.message, dns.rrset, socket, sys
-server = socket.socket(type=socket.SOCK_DGRAM)
-server.bind((sys.argv[1], 53))
-print("up", flush=True)
-while True:
-    data, address = server.recvfrom(4096)
+import dns.flags, dns.message, dns.rrset, socket, sys, threading
+
+MANY = [f"192.0.2.{n}" for n in range(1, 61)]
+datagrams = socket.socket(type=socket.SOCK_DGRAM)
+datagrams.bind((sys.argv[1], 53))
+stream = socket.create_server((sys.argv[1], 53))
+
+def answer(data, tcp):
     query = dns.message.from_wire(data)
-    reply = dns.message.make_response(query)
-    if str(query.question[0].name) == "example.test.":
-        reply.answer.append(dns.rrset.from_text("example.test.", 5, "IN", "A", "192.0.2.77"))
+    reply = dns.message.make_response(query, recursion_available=True)
+    name = str(query.question[0].name)
+    if name == "example.test.":
+        reply.answer.append(dns.rrset.from_text(name, 5, "IN", "A", "192.0.2.77"))
+    elif name == "many.test." and tcp:
+        reply.answer.append(dns.rrset.from_text_list(name, 5, "IN", "A", MANY))
+    elif name == "many.test.":
+        reply.flags |= dns.flags.TC
     else:
         reply.set_rcode(3)
-    server.sendto(reply.to_wire(), address)
+    return reply.to_wire()
+
+def serve_stream():
+    while True:
+        connection, _ = stream.accept()
+        with connection, connection.makefile("rb") as file:
+            while size := int.from_bytes(file.read(2), "big"):
+                reply = answer(file.read(size), True)
+                connection.sendall(len(reply).to_bytes(2, "big") + reply)
+
+threading.Thread(target=serve_stream, daemon=True).start()
+print("up", flush=True)
+while True:
+    data, address = datagrams.recvfrom(4096)
+    datagrams.sendto(answer(data, False), address)
 """
 
 
@@ -209,6 +230,11 @@ def test_other_names_are_asked_of_the_containers_own_servers(node, made, outside
     assert glibc(node, me, "example.test") == ["192.0.2.77"]
     assert glibc(node, me, "nowhere.test") == []
     assert glibc(node, me, "me") == ["10.153.240.47"]
+
+
+def test_an_answer_that_is_too_long_for_udp_is_asked_for_by_tcp(node, made, outside):
+    me = made("me", 53, resolvers=[outside])
+    assert len(glibc(node, me, "many.test")) == 60
 
 
 def test_who_is_out_of_the_containers_reach_is_not_asked_for_it(node, made, outside):
