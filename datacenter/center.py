@@ -43,4 +43,5 @@ class DataCenter:
         jobs = self.wfapi.engine.resume()
         self.cnapi.tickets.end_of_others({job.uuid for job in jobs})
         self.vmapi.taken_up(jobs)
+        self.cnapi.tasks.resume()
         self.fwapi.spread.begin()

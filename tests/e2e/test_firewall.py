@@ -128,39 +128,69 @@ def test_rules_hold_whatever_dies(running, docker, container, stranger, rule, pr
     assert ask(docker, late, inner(docker, web), 9090) == b"hello\n"
 
 
-@pytest.mark.npm
-def test_triton_s_rules_take_effect_while_a_container_runs(running, account, modules, tmp_path):  # noqa: F811
+@pytest.fixture
+def tina(running, account, modules, tmp_path):  # noqa: F811
+    """An account with containers ``web`` and ``other``: its docker, and its triton."""
     docker = account("fw-tina")
     key = tmp_path / ".ssh" / "id_rsa"
     key.parent.mkdir(mode=0o700)
     subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f", str(key)], check=True)
-    told = {"name": "laptop", "key": key.with_suffix(".pub").read_text()}
+    told = {"name": f"laptop-{tmp_path.name}", "key": key.with_suffix(".pub").read_text()}
     running.http("mahi", "/embedded/accounts/fw-tina/keys", "POST", told)
     argv = ["ssh-keygen", "-l", "-E", "md5", "-f", str(key)]
-    fingerprint = (
-        subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()[1].removeprefix("MD5:")
+    told = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    triton = Triton(
+        tmp_path, modules, running.instance.url("cloudapi"), "fw-tina", told.split()[1].removeprefix("MD5:")
     )
-    triton = Triton(tmp_path, modules, running.instance.url("cloudapi"), "fw-tina", fingerprint)
     (tmp_path / "profile.json").write_text(json.dumps(triton.profile))
     triton("profile", "create", "-f", str(tmp_path / "profile.json"), "--no-docker", "--yes")
     triton("profile", "set-current", "emb")
-    web = docker.ok("run", "-d", "busybox", "sh", "-c", SERVE)
     try:
-        address = inner(docker, web)
-        assert heard(address, 9090) == b""
-        triton("fwrule", "create", f"FROM any TO vm {vm_of(docker, web)} ALLOW tcp PORT 9090")
-        (made,) = [found["id"] for found in triton.listed("fwrules") if "9090" in found["rule"]]
-        assert wait_for(lambda: heard(address, 9090)) == b"hello\n"
-        triton("fwrule", "disable", made)
-        wait_for(lambda: not heard(address, 9090))
-        triton("fwrule", "enable", made)
-        assert wait_for(lambda: heard(address, 9090)) == b"hello\n"
-        triton("fwrule", "update", made, "rule=FROM any TO all vms ALLOW tcp PORT 8080")
-        assert wait_for(lambda: heard(address, 8080)) == b"hello\n"
-        assert heard(address, 9090) == b""
-        triton("fwrule", "delete", "-f", made)
-        wait_for(lambda: not heard(address, 8080))
-        triton("instance", "disable-firewall", "-w", vm_of(docker, web))
-        assert wait_for(lambda: heard(address, 9090)) == b"hello\n"
+        docker.ok("run", "-d", "--name", "web", "busybox", "sh", "-c", SERVE)
+        docker.ok("run", "-d", "--name", "other", "busybox", "sleep", "600")
+        yield docker, triton
     finally:
-        docker("rm", "-f", web)
+        docker("rm", "-f", "web", "other")
+
+
+def rules(triton, word):
+    return [found["id"] for found in triton.listed("fwrules") if word in found["rule"]]
+
+
+@pytest.mark.npm
+def test_triton_s_rules_take_effect_while_a_container_runs(tina):
+    docker, triton = tina
+    address, vm_uuid = inner(docker, "web"), vm_of(docker, "web")
+    assert heard(address, 9090) == b""
+    triton("fwrule", "create", f"FROM any TO vm {vm_uuid} ALLOW tcp PORT 9090")
+    (made,) = rules(triton, "9090")
+    assert wait_for(lambda: heard(address, 9090)) == b"hello\n"
+    triton("fwrule", "disable", made)
+    wait_for(lambda: not heard(address, 9090))
+    triton("fwrule", "enable", made)
+    assert wait_for(lambda: heard(address, 9090)) == b"hello\n"
+    triton("fwrule", "update", made, "rule=FROM any TO all vms ALLOW tcp PORT 8080")
+    assert wait_for(lambda: heard(address, 8080)) == b"hello\n"
+    assert heard(address, 9090) == b""
+    triton("fwrule", "delete", "-f", made)
+    wait_for(lambda: not heard(address, 8080))
+    triton("instance", "disable-firewall", "-w", vm_uuid)
+    assert wait_for(lambda: heard(address, 9090)) == b"hello\n"
+
+
+@pytest.mark.npm
+def test_an_account_s_own_rules_may_be_switched_off_and_others_made(tina):
+    docker, triton = tina
+    address = inner(docker, "web")
+    assert ask(docker, "other", address, 9090) == b"hello\n"
+    for made in rules(triton, "sdc_docker"):
+        triton("fwrule", "disable", made)
+    wait_for(lambda: not ask(docker, "other", address, 9090))
+    triton("instance", "tag", "set", "-w", vm_of(docker, "other"), "friend=true")
+    triton("fwrule", "create", "FROM tag friend TO all vms ALLOW tcp PORT 9090")
+    triton("fwrule", "create", "FROM all vms TO all vms ALLOW icmp TYPE 8")
+    assert wait_for(lambda: ask(docker, "other", address, 9090)) == b"hello\n"
+    assert ask(docker, "other", address, 8080) == b""
+    assert wait_for(lambda: docker("exec", "other", "ping", "-c1", "-W1", address).returncode == 0)
+    triton("fwrule", "create", "FROM tag friend TO any BLOCK tcp PORT 9090")
+    wait_for(lambda: not ask(docker, "other", address, 9090))

@@ -65,6 +65,11 @@ def broken_off(faulty: Faulty, operation: Operation, point: Point, victim: str =
     return {f"{operation.name}, {point}: {one} (told: {told})" for one in wrong} if fired else None
 
 
+def is_by_chance(point: Point) -> bool:
+    """Whether a point is a later letter about firewalls: how many a change takes, nobody can say."""
+    return "task fw_update" in point.name and point.nth > 1
+
+
 def has_fired(faulty: Faulty, point: Point) -> bool:
     end = time.monotonic() + FIRING
     while not faulty.points.fired(point) and time.monotonic() < end:
@@ -75,7 +80,7 @@ def has_fired(faulty: Faulty, point: Point) -> bool:
 @pytest.mark.parametrize("operation", (*OPERATIONS, *(MORE if EVERY else ())), ids=lambda operation: operation.name)
 def test_no_kill_leaves_anything_or_makes_anybody_a_liar(faulty, operation):
     once, again = trace(faulty, operation), set(trace(faulty, operation))
-    points = [point for point in once if point in again]
+    points = [point for point in once if point in again and not is_by_chance(point)]
     assert {point.label for point in points} == {"gateway", "services", "node"}
     points = points if EVERY else points[random.randrange(STRIDE) :: STRIDE]  # noqa: S311 - chance
     found = {point: broken_off(faulty, operation, point) for point in points}

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 
+TASK_LIMIT = 3600.0
+"""Seconds that a node has for a task of CNAPI's own VM endpoints."""
+
 
 class Cnapi:
     """The service and its in-process door for the others."""
@@ -28,10 +31,13 @@ class Cnapi:
         self._dc = dc
         self.servers = Servers(dc)
         self.tickets = Tickets(dc.store)
-        self.tasks = Tasks()
+        self.tasks = Tasks(dc.store, self._run)
         self.app = service("cnapi", "cnapi/1.26.6")
         for routes in (ServerRoutes(self), BootRoutes(self), VmRoutes(self), WaitlistRoutes(self)):
             self.app.register_blueprint(routes.blueprint())
+
+    def _run(self, server_uuid: str, name: str, params: Doc, req_id: str) -> Doc:
+        return self.task(server_uuid, name, params, timeout=TASK_LIMIT, req_id=req_id)
 
     def allocate(self, vm: Doc, package: Doc | None, image: Doc, nic_tags: list[list[str]]) -> Doc:
         """Choose the server for a VM that is about to be made. Raises RestError 409 when there is none.

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Doc = dict[str, Any]
 
-TASK_LIMIT = 3600.0
 LOAD_LIMIT = 20.0
 VM_ACTIONS = {
     "start": "machine_boot",
@@ -75,10 +74,8 @@ class VmRoutes:
 
     def _start(self, server_uuid: str, task: str, task_params: Doc) -> Response:
         """Start a task on the node and answer with its id."""
-        agent = self._cnapi.servers.agent(server_uuid)
-        req_id = g.request_id
-        run = lambda: agent.task(task, task_params, timeout=TASK_LIMIT, request_id=req_id)  # noqa: E731
-        return reply({"id": self._cnapi.tasks.start(server_uuid, task, req_id, run)})
+        self._cnapi.servers.get(server_uuid)
+        return reply({"id": self._cnapi.tasks.start(server_uuid, task, g.request_id, task_params)})
 
     def create(self, server_uuid: str) -> Response:
         return self._start(server_uuid, "machine_create", _payload())

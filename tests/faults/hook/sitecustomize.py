@@ -20,6 +20,7 @@ from typing import Any
 FOLDER = os.environ.get("FAULTS", "")
 UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{12,64}\b|(?<=layers/)[\w-]{22}|\d+")
 HOME = re.compile(r"/run/tdg/[^/]+/")
+TABLE = re.compile(r"\b((?:ip|inet) \w+)")
 WRITES = re.compile(r"\s*(?:INSERT(?: OR REPLACE)? INTO|DELETE FROM|UPDATE) (\w+)")
 stat, rename, kill, getpid = os.stat, os.rename, os.kill, os.getpid
 open_fd, write_fd, close_fd = os.open, os.write, os.close
@@ -176,6 +177,14 @@ def netlink(module: Any) -> None:
     around(module.Netlink, "_ask", lambda _, kind, *__: f"netlink {words[kind]}", before=False)
 
 
+def nft(module: Any) -> None:
+    around(module, "run", lambda text, *_, **__: f"nft {TABLE.search(text)[1]}", before=False)
+
+
+def address_sets(module: Any) -> None:
+    around(module.AddressSets, "change", lambda *_: "netlink addresses", before=False)
+
+
 def runtime(module: Any) -> None:
     around(module.Runtime, "start", lambda *_: "let the process go")
 
@@ -199,6 +208,8 @@ PLACES = {
         "datacenter.node.syscalls": syscalls,
         "datacenter.node.spawn": programs,
         "datacenter.node.netlink": netlink,
+        "datacenter.node.nft": nft,
+        "datacenter.node.address_sets": address_sets,
         "datacenter.node.runtime": runtime,
     },
     "gateway": {"sdc.http": requests, "gateway.state.database": database, "gateway.pipeline": answers},
