@@ -18,6 +18,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 
@@ -120,8 +121,9 @@ class Rule:
         return f" {texts[0]}" if len(texts) == 1 else f" ({' AND '.join(texts)})"
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Rule:
-    """Read a rule into its normal form. Raises RuleError."""
+    """Read a rule into its normal form. Raises RuleError. Rules are read again and again: texts are remembered."""
     parser = _Parser(text)
     parser.keyword("FROM")
     sources = parser.targets()
