@@ -14,7 +14,10 @@ FALLBACK = ("8.8.8.8", "8.8.4.4")
 
 def text(zone: Zone) -> str:
     """The file's text. A container with names has the node's resolver, which takes names without a dot as they are."""
-    named = bool(places(zone.record))
+    return _text(zone, named=bool(places(zone.record)))
+
+
+def _text(zone: Zone, *, named: bool) -> str:
     lines = [f"nameserver {server}" for server in ([ADDRESS] if named else servers(zone))]
     search = json_list(zone.metadata.get("docker:dnssearch"))
     if search and search != ["."]:
@@ -34,9 +37,15 @@ def servers(zone: Zone) -> list[str]:
 
 
 def change(zone: Zone, before: str) -> None:
-    """Follow a change of networks in a running container's file, unless the container has made the file its own."""
+    """Follow a change of networks in a running container's file, unless the container has made the file its own.
+
+    ``before`` is the text before the change. One that an agent died over, and that is sent again, finds all but the
+    file changed: the file is known by what it says.
+    """
     path, after = zone.bundle / "resolv.conf", text(zone)
-    if after != before and path.read_text() == before:
+    ours = {before, _text(zone, named=True), _text(zone, named=False)}
+    found = path.read_text()
+    if found in ours and found != after:
         path.write_text(after)  # in place: the file is mounted into the container
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import gevent
 
-from datacenter.node import nft
+from datacenter.node import nft, sharing
 from datacenter.node.home import Home
 from datacenter.node.names import resolvconf, upstream
 from datacenter.node.names.answers import Query
@@ -45,7 +45,12 @@ class Names:
             resolver.close()
 
     def follow(self, zone: Zone, resolv_conf: str) -> None:
-        """Follow a change of a running zone's networks. ``resolv_conf`` is the text before it. Raises OSError."""
+        """Follow a change of a running zone's networks. ``resolv_conf`` is the text before it. Raises OSError.
+
+        One that is in another's network has nothing of its own to follow.
+        """
+        if zone.linux.get(sharing.OPTION):
+            return
         self.serve(zone)
         resolvconf.change(zone, resolv_conf)
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.unit.datacenter.node.node_kit import TaskFailed, nic
+from tests.unit.datacenter.node.node_kit import NETWORK, TaskFailed, nic
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
@@ -67,6 +67,18 @@ def test_both_have_one_network_and_the_same_files(node, made, host):
     node.task("machine_update", uuid=host, add_nics=[late])
     assert interfaces(node, other) == ["lo", "eth0", "eth1"]
     assert late["ip"] in etc(node, other, "hosts")
+
+
+def test_a_change_of_one_leaves_the_files_of_both_alone(node, made):
+    told = {f"docker:endpoint:{NETWORK}": '{"network": "net"}'}
+    host = made(nics=[nic(66)], meta=told)
+    node.task("machine_boot", uuid=host)
+    other = sharer(made, host)
+    node.task("machine_boot", uuid=other)
+    node.task("machine_update", uuid=other, alias="renamed", max_physical_memory=256)
+    assert (
+        etc(node, other, "resolv.conf") == etc(node, host, "resolv.conf") == "nameserver 127.0.0.11\noptions ndots:0\n"
+    )
 
 
 def test_a_third_one_joins_the_second(node, made, host):
