@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.call import Call
 from gateway.errors import InvalidParameter, NotFound
-from translators.containers import states, view
+from translators.containers import host_binds, states, view
 from translators.containers.health import health_status
 from translators.containers.lookup import find_container
 from translators.containers.named_volumes import mounted
@@ -181,7 +181,8 @@ def _volume(_selection: Selection, values: list[str]) -> Test:
     def mounts(vm: Vm) -> bool:
         own = ({volume_name(entry), entry.get("target")} for entry in vm.get("filesystems") or [])
         named = ({item["name"], item["mountpoint"]} for item in mounted(vm))
-        return any(words & wanted for words in (*own, *named))
+        bound = ({item["Target"]} for item in host_binds.told(vm))
+        return any(words & wanted for words in (*own, *named, *bound))
 
     return mounts
 

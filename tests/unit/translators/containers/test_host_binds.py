@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.errors import Forbidden, InvalidParameter, NotFound, NotImplementedHere
@@ -138,6 +140,13 @@ def test_inspect_and_list_show_them_as_dockerd_does(world):
     assert shown["Mounts"] == [one | {"Propagation": "rprivate"} for one in expected]
     assert {key: shown["HostConfig"][key] for key in host} == host
     assert [one["Mounts"] for one in list_containers(world.call("container.list", all="1"))] == [shown["Mounts"]]
+
+
+def test_the_list_is_filtered_by_where_they_are(world):
+    create(world, "web", HostConfig={"Binds": ["/srv/ci/x:/x"]})
+    for wanted, found in (("/x", 1), ("/srv/ci/x", 0), ("/y", 0)):
+        call = world.call("container.list", all="1", filters=json.dumps({"volume": [wanted]}))
+        assert len(list_containers(call)) == found
 
 
 def test_a_bind_wins_over_a_volume_of_the_image(world):
