@@ -53,7 +53,7 @@ class Query:
             return None
         if asked.rdtype == dns.rdatatype.PTR:
             name = reverse(_address(asked.name))
-            return self._reply(asked.name, "PTR", [f"{name}."]) if name else None
+            return self._reply(asked.name, "PTR", [f"{name}."]) if _is_name(name) else None
         found = lookup(_text(asked.name))
         if not found:
             return None
@@ -88,6 +88,14 @@ class Query:
 
 def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True)
+
+
+def _is_name(text: str) -> bool:
+    """Whether DNS can say a name: containers' may be too long for it."""
+    try:
+        return bool(text) and bool(dns.name.from_text(text))
+    except dns.exception.DNSException:
+        return False
 
 
 def _address(name: dns.name.Name) -> str:

@@ -16,7 +16,7 @@ KNOWN = {
     "few": ["10.0.0.5", "10.0.0.6", "10.0.0.7"],
     "many": [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(1000)],
 }
-ADDRESSES = {"10.0.0.5": "web.front"}
+ADDRESSES = {"10.0.0.5": "web.front", "10.0.0.8": f"{'x' * 64}.front", "10.0.0.9": "web..front"}
 
 
 def asked(name, kind="A", *, tcp=False, **options):
@@ -54,6 +54,11 @@ def test_other_names_are_for_somebody_else(name):
 
 def test_an_address_has_its_name():
     assert values(asked("5.0.0.10.in-addr.arpa.", "PTR")) == ["web.front."]
+
+
+@pytest.mark.parametrize("last", [8, 9])
+def test_a_name_that_dns_cannot_say_is_not_said(last):
+    assert asked(f"{last}.0.0.10.in-addr.arpa.", "PTR") is None
 
 
 @pytest.mark.parametrize(
