@@ -29,12 +29,13 @@ def box(faulty):
     assert faulty.settle() == set()
 
 
-def pid_of(faulty, victim: str) -> int:
-    """A process of the instance; ``worker`` is the gateway's, of the arbiter that ``gateway`` is."""
+def pids_of(faulty, victim: str) -> list[int]:
+    """A process of the instance; ``worker`` is the gateway's, all those of the arbiter that ``gateway`` is."""
     if victim != WORKER:
-        return faulty.running.pid(victim)
+        return [faulty.running.pid(victim)]
     arbiter = faulty.running.pid("gateway")
-    return int(subprocess.run(["pgrep", "-P", str(arbiter)], capture_output=True, check=True).stdout.split()[0])
+    found = subprocess.run(["pgrep", "-P", str(arbiter)], capture_output=True, check=True).stdout
+    return [int(pid) for pid in found.split()]
 
 
 def killed(faulty, box: str, victim: str) -> None:
@@ -45,9 +46,9 @@ def killed(faulty, box: str, victim: str) -> None:
         server = next(vm["server_uuid"] for vm in vms if vm["uuid"].replace("-", "") == uuid)
         homes = faulty.running.instance.folder / "nodes"
         victim = f"node-{next(home.name for home in homes.iterdir() if (home / 'server_uuid').read_text() == server)}"
-    before = pid_of(faulty, victim)
-    os.kill(before, signal.SIGKILL)
-    wait_for(lambda: not os.path.exists(f"/proc/{before}") or _is_zombie(before))  # noqa: PTH110
+    for before in pids_of(faulty, victim):
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda pid=before: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid))  # noqa: PTH110
     faulty.back()
 
 

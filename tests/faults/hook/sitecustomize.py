@@ -193,8 +193,9 @@ def requests(module: Any) -> None:
     def describe(self: Any, method: str, path: str, *, reads: bool, **_: Any) -> str | None:
         return f"{self.service} {method} {path}" if (method in {"GET", "HEAD"}) == reads else None
 
-    around(module.ServiceClient, "send", partial(describe, reads=False))
-    around(module.ServiceClient, "send", partial(describe, reads=True), before=False)
+    for name in ("ask", "send"):  # small questions, and bodies and answers that are streamed
+        around(module.ServiceClient, name, partial(describe, reads=False))
+        around(module.ServiceClient, name, partial(describe, reads=True), before=False)
 
 
 def answers(module: Any) -> None:
