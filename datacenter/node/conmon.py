@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import gevent
 import msgspec
+from gevent import monkey
 from gevent.socket import wait_read
 
 from datacenter.node import spawn
@@ -19,6 +21,7 @@ from datacenter.node.zone import Zone
 
 SYNC_FD = 3
 PROC = Path("/proc")
+_poll = monkey.get_original("select", "poll")
 GOING = 10.0
 """Seconds in which a conmon without a container must be gone."""
 
@@ -112,8 +115,15 @@ def hold(zone: Zone) -> int | None:
 
 def await_end(pidfd: int) -> None:
     """Wait until a conmon is gone, and let go of its pidfd."""
-    wait_read(pidfd)
+    while not _is_over(pidfd):  # the kernel's own word: a loop may wake for less, and an end is not taken back
+        wait_read(pidfd)
     os.close(pidfd)
+
+
+def _is_over(pidfd: int) -> bool:
+    asked = _poll()
+    asked.register(pidfd, select.POLLIN)
+    return bool(asked.poll(0))
 
 
 def see_off(zone: Zone) -> None:

@@ -55,6 +55,21 @@ def test_the_conmon_of_a_life_is_held_until_it_is_gone(zone, run):
     assert not conmon.is_alive(zone)
 
 
+def test_a_wake_for_nothing_is_no_end(zone, run, monkeypatch):
+    process, woken = run(zone.present_life / "pidfile"), []
+    noted(zone, process)
+
+    def wake(pidfd):
+        woken.append(pidfd)
+        if len(woken) == 3:
+            process.kill()
+            process.wait()
+
+    monkeypatch.setattr(conmon, "wait_read", wake)
+    conmon.await_end(conmon.hold(zone))
+    assert len(woken) == 3
+
+
 def test_a_process_that_has_the_number_of_a_dead_conmon_is_none(zone, run):
     noted(zone, run(zone.folder / "lives" / "1" / "pidfile"))
     assert conmon.hold(zone) is None
