@@ -23,7 +23,7 @@ class Access:
 
     def __init__(self, cloudapi: CloudApi) -> None:
         self._dc = cloudapi.dc
-        self.tags = RoleTags(self._dc.mahi, self._dc.store)
+        self.tags = RoleTags(self._dc)
 
     def admit(self, key: str, name: str) -> Account:
         """Return the account whose data the request may see; ``key`` names the route in ``actions``.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from datacenter.restify import RestError, not_found
 
 if TYPE_CHECKING:
-    from datacenter.services.mahi import Mahi
-    from datacenter.store import Store
+    from datacenter.center import DataCenter
 
+MACHINES = "/machines/"
 RESOURCES = frozenset(
     (
         "machines",
@@ -29,26 +29,46 @@ RESOURCES = frozenset(
 
 
 class RoleTags:
-    """The tags of all accounts' resources, by the path below the account; ``""`` is the account itself."""
+    """The tags of all accounts' resources, by the path below the account; ``""`` is the account itself.
 
-    def __init__(self, mahi: Mahi, store: Store) -> None:
-        self._mahi = mahi
-        self._tags = store.bucket("role_tags")
+    Those of machines are VMAPI's, which has doors to them of its own.
+    """
+
+    def __init__(self, dc: DataCenter) -> None:
+        self._dc = dc
+        self._mahi = dc.mahi
+        self._tags = dc.store.bucket("role_tags")
 
     def get(self, account_uuid: str, resource: str) -> list[str]:
         """The uuids of a resource's roles, without those that are no more."""
-        known = self._tags.get(account_uuid + resource) or {"roles": []}
-        return [uuid for uuid in known["roles"] if self._mahi.roles.get(uuid)]
+        if resource.startswith(MACHINES):
+            machine = self._machine(account_uuid, resource)
+            known = [] if machine is None else self._dc.vmapi.role_tags.of(machine)
+        else:
+            known = (self._tags.get(account_uuid + resource) or {"roles": []})["roles"]
+        return [uuid for uuid in known if self._mahi.roles.get(uuid)]
 
     def names(self, account_uuid: str, resource: str) -> list[str]:
         found = (self._mahi.roles.get(uuid) for uuid in self.get(account_uuid, resource))
         return [role["name"] for role in found if role]
 
     def put(self, account_uuid: str, resource: str, role_uuids: Iterable[str]) -> None:
-        self._tags.put(account_uuid + resource, {"roles": list(role_uuids)})
+        """Replace a resource's tags. A machine that the account has not gets none."""
+        if not resource.startswith(MACHINES):
+            self._tags.put(account_uuid + resource, {"roles": list(role_uuids)})
+        elif machine := self._machine(account_uuid, resource):
+            self._dc.vmapi.role_tags.put(machine, list(role_uuids))
 
     def drop(self, account_uuid: str, resource: str) -> None:
-        self._tags.delete(account_uuid + resource)
+        if not resource.startswith(MACHINES):
+            self._tags.delete(account_uuid + resource)
+        elif machine := self._machine(account_uuid, resource):
+            self._dc.vmapi.role_tags.forget(machine)
+
+    def _machine(self, account_uuid: str, resource: str) -> str | None:
+        vm_uuid = resource.removeprefix(MACHINES)
+        vm = self._dc.vmapi.vm(vm_uuid)
+        return vm_uuid if vm and vm["owner_uuid"] == account_uuid else None
 
     def read(self, account_uuid: str, names: Any) -> list[str]:
         """The uuids of roles by name: a list, or a text with commas. Raises 409 InvalidArgument."""

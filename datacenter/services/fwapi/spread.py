@@ -80,6 +80,8 @@ class Spread:
             self._wake(server_uuid)
 
     def vm_changed(self, vm_uuid: str, before: Doc | None, after: Doc | None) -> None:
+        if not self._boxes:
+            return
         old, new = _facts(before), _facts(after)
         if old == new:
             return

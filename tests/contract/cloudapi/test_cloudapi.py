@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from datacenter.services.vmapi.role_tags import RoleTags
+from datacenter.store import Store
 from tests.contract.cloudapi.caller import PRIVATE, RSA, Caller, public_line
 
 
@@ -249,6 +251,7 @@ def vm(owner_uuid, **fields):
 class Vms:
     def __init__(self, docs):
         self.docs = docs
+        self.role_tags = RoleTags(Store(":memory:"))
 
     def vm(self, vm_uuid):
         return next((doc for doc in self.docs if doc["uuid"] == vm_uuid), None)

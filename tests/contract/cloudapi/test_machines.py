@@ -238,3 +238,18 @@ def test_images_are_changed_and_deleted_by_their_owner(dc, jdoe, image):
     assert jdoe.send("POST", f"/jdoe/images/{image}?action=paint").status_code == 409
     assert jdoe.send("DELETE", f"/jdoe/images/{image}").status_code == 204
     assert jdoe.get(f"/jdoe/images/{image}").status_code == 404
+
+
+def test_role_tags_of_a_machine_are_those_that_vmapi_has(dc, jdoe, machine):
+    made = jdoe.send("POST", "/my/roles", name="dev", members=[], policies=[]).json
+    path, http = f"/vms/{machine['id']}/role_tags", dc.vmapi.app.test_client()
+    owned = f"?owner_uuid={jdoe.uuid}"
+    jdoe.send("PUT", f"/my/machines/{machine['id']}", **{"role-tag": ["dev"]})
+    assert http.get(path + owned).json == [made["id"]]
+    http.delete(path + owned)
+    assert jdoe.get(f"/my/machines/{machine['id']}").headers["role-tag"] == ""
+    http.put(path, json={"role_tags": [made["id"]], "owner_uuid": jdoe.uuid})
+    assert jdoe.get(f"/my/machines/{machine['id']}").headers["role-tag"] == "dev"
+    other = Caller(dc, "bob")
+    refused = other.get(f"/my/machines/{machine['id']}")
+    assert (refused.status_code, "role-tag" in refused.headers) == (404, False)
