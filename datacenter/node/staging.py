@@ -6,9 +6,9 @@ mounted here for as long as it takes. Nothing here is ever deleted with what is 
 
 from __future__ import annotations
 
-import itertools
 import os
 import stat
+import uuid
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -16,15 +16,18 @@ from datacenter.node import syscalls
 
 
 class Staging:
-    """Numbered places in one folder."""
+    """Places in one folder, each with a name that was never there before and will not be again.
+
+    A program that an agent has started may still be about to take something from a place when that agent is gone and
+    the next one has begun. It must find nothing then, and not what is mounted there for somebody else.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers = itertools.count()
 
     def stage(self, fd: int, stack: ExitStack, *, recursive: bool = True) -> Path:
         """Mount what ``fd`` holds until ``stack`` is left. Raises FileNotFoundError when it was deleted since."""
-        place = self._folder / str(next(self._numbers))
+        place = self._folder / uuid.uuid4().hex
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             place.mkdir()
         else:
