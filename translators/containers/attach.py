@@ -16,7 +16,7 @@ from translators.containers.lookup import docker_id, find_container
 from translators.containers.sizes import console_sizes
 from translators.containers.states import refuse_unless_up, status
 from translators.errors import speaking_docker
-from translators.events.recorder import tell
+from translators.events.recorder import observe, tell
 
 Vm = dict[str, Any]
 STREAMS = ("stdin", "stdout", "stderr")
@@ -111,7 +111,9 @@ def _settle(call: Call, vm: Vm, console: Console) -> None:
     pause, end = 0.05, time.monotonic() + _SETTLE_SECONDS
     while time.monotonic() < end:
         with speaking_docker("problem waiting for the container to stop"):
-            if call.services.vmapi.get_vm(vm["uuid"], vm["owner_uuid"])["state"] != "running":
+            now = call.services.vmapi.get_vm(vm["uuid"], vm["owner_uuid"])
+            if now["state"] != "running":
+                observe(call, now)  # so that every worker knows
                 return
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)

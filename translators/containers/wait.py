@@ -13,7 +13,8 @@ from sdc.errors import SdcError, SdcUnavailable
 from sdc.vmapi import Vmapi
 from translators.containers.lookup import find_container
 from translators.containers.states import exit_code, has_run, is_gone, is_running, metadata
-from translators.containers.vmfeed import VmFeed, feed_of
+from translators.containers.vmfeed import feed_of
+from translators.events.recorder import observe
 from translators.jobs import pauses
 
 Vm = dict[str, Any]
@@ -35,7 +36,7 @@ def wait(call: Call, ref: str) -> Iterator[dict[str, Any]]:
     if condition not in CONDITIONS:
         raise InvalidParameter(f'invalid condition: "{condition}"')
     vm = find_container(call, ref)
-    replies = _replies(feed_of(call.services.vmapi), Life(vm), CONDITIONS[condition])
+    replies = _replies(call, Life(vm), CONDITIONS[condition])
     next(replies)
     return replies
 
@@ -95,8 +96,12 @@ CONDITIONS: dict[str, Callable[[Life], bool]] = {
 }
 
 
-def _replies(feed: VmFeed, life: Life, met: Callable[[Life], bool]) -> Iterator[dict[str, Any]]:
-    """Yield nothing of use once, when the watch has begun; then the reply."""
+def _replies(call: Call, life: Life, met: Callable[[Life], bool]) -> Iterator[dict[str, Any]]:
+    """Yield nothing of use once, when the watch has begun; then the reply.
+
+    What was seen is told first: whichever worker the client asks next, it finds the container ended.
+    """
+    feed = feed_of(call.services.vmapi)
     with feed.watch(life.vm["uuid"]) as watch:
         yield {}
         try:
@@ -107,6 +112,7 @@ def _replies(feed: VmFeed, life: Life, met: Callable[[Life], bool]) -> Iterator[
             code = life.code()
             if code is None:
                 code = _late_code(feed.vmapi, life)
+            observe(call, life.vm)
         except SdcError:
             code = None
     if code is None:

@@ -84,6 +84,17 @@ def test_the_watch_begins_before_the_head_goes_out(world):
     assert uuid not in feed._watches
 
 
+def test_the_end_is_told_to_every_worker_before_the_waiter_is_answered(world):
+    create(world, "web")
+    call = world.call("container.wait", condition="next-exit")
+    replies = wait(call, "web")
+    world.vm("web").update(RAN)
+    feed_of(world.vmapi)._dispatch({"changedResourceId": world.vm("web")["uuid"], "resourceObject": world.vm("web")})
+    next(replies)
+    told = [event.what.action for event in call.state.events.read(call.owner.uuid, after=0)]
+    assert told[-1] == "die"
+
+
 def test_a_late_code_is_asked_of_the_node_itself(world):
     create(world, "web")
     vm = world.vm("web") | RUNNING
