@@ -15,12 +15,12 @@ Filters = dict[str, list[str]]
 def parse_filters(text: str, accepted: Collection[str]) -> Filters:
     """Read ``{"label": ["a"]}`` or ``{"label": {"a": true}}``; the values of one key are alternatives.
 
-    Raises InvalidParameter for anything else and for a key that is not accepted.
+    Null is what Go writes for none. Raises InvalidParameter for anything else and for a key that is not accepted.
     """
     if not text:
         return {}
     try:
-        raw = msgspec.json.decode(text, type=dict[str, list[str] | dict[str, bool]])
+        raw = msgspec.json.decode(text, type=dict[str, list[str] | dict[str, bool] | None] | None) or {}
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidParameter(f"invalid filters: {error}") from error
     for key in raw:
@@ -38,7 +38,7 @@ def truth(filters: Filters, key: str) -> bool | None:
         return True
     if values <= {"0", "false", "False"}:
         return False
-    raise InvalidParameter(f"invalid filter '{key}={sorted(values)}'")
+    raise InvalidParameter(f"invalid filter '{key}=[{' '.join(sorted(values))}]'")
 
 
 def matches(text: str, wanted: str) -> bool:

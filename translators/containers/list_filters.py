@@ -81,9 +81,12 @@ def _matching(values: list[str]) -> Callable[[str], bool]:
     return matches
 
 
-def _id(_selection: Selection, values: list[str]) -> Test:
-    matches = _matching(values)
-    return lambda vm: matches(docker_id(vm))
+def _id(selection: Selection, values: list[str]) -> Test:
+    """Beginnings of ids, each of which must be that of one container alone, as everywhere."""
+    ids = [docker_id(vm) for vm in selection.vms]
+    begun = [[known for known in ids if value and known.startswith(value)] for value in values]
+    found = {matches[0] for matches in begun if len(matches) == 1}
+    return lambda vm: docker_id(vm) in found
 
 
 def _name(_selection: Selection, values: list[str]) -> Test:
@@ -132,19 +135,19 @@ def _exited(_selection: Selection, values: list[str]) -> Test:
 
 
 def _ancestor(selection: Selection, values: list[str]) -> Test:
-    """Containers of an image, or of one built upon it: its layers are the beginning of the other's."""
+    """Containers of an image, or of one that was made from it; that two have layers in common makes none of it."""
     owner, images = selection.call.owner.uuid, selection.call.state.images
     ids: set[str] = set()
     for value in values:
         try:
-            record = find_image(selection.call, value)
-        except NotFound:
+            line = [find_image(selection.call, value)]
+        except (NotFound, InvalidParameter):
             continue
-        layers = [layer["digest"] for layer in record.layers]
-        for other in images.all(owner):
-            if [layer["digest"] for layer in other.layers][: len(layers)] == layers:
-                ids.add(other.config_digest)
-        ids.add(record.config_digest)
+        while line:
+            record = line.pop()
+            if record.config_digest not in ids:
+                ids.add(record.config_digest)
+                line += images.children(owner, record.config_digest)
     return lambda vm: view.image_id(vm) in ids
 
 
@@ -153,13 +156,22 @@ def _ports(values: list[str]) -> set[Port]:
 
 
 def _publish(selection: Selection, values: list[str]) -> Test:
-    wanted = _ports(values)
-    return lambda vm: bool(wanted & selection.published.get(vm["uuid"], set()))
+    return _shown_port(selection, values, "PublicPort")
 
 
 def _expose(selection: Selection, values: list[str]) -> Test:
+    return _shown_port(selection, values, "PrivatePort")
+
+
+def _shown_port(selection: Selection, values: list[str], side: str) -> Test:
+    """Find a port among those that the list shows, so that what does not run has none, as with dockerd."""
     wanted = _ports(values)
-    return lambda vm: bool(wanted & (selection.published.get(vm["uuid"], set()) | view.unpublished_ports(vm)))
+
+    def test(vm: Vm) -> bool:
+        shown = view.ports(vm, selection.published.get(vm["uuid"], set()))
+        return any((port["Type"], port[side]) in wanted for port in shown if side in port)
+
+    return test
 
 
 def _network(selection: Selection, values: list[str]) -> Test:

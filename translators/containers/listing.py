@@ -97,7 +97,7 @@ def summary(vm: Vm, published: set[Port], package: str | None, network_name: Cal
         "ImageID": view.image_id(vm),
         "Command": command_line(states.command_words(vm)),
         "Created": int(epoch(vm.get("create_timestamp"))),
-        "Ports": _ports(vm, published),
+        "Ports": view.ports(vm, published),
         "Labels": view.labels(vm, package),
         "State": states.status(vm),
         "Status": status_text(vm, now),
@@ -134,16 +134,3 @@ def status_text(vm: Vm, now: float) -> str:
         known = vm.get("exit_status") is not None and vm.get("exit_timestamp")
         return f"Exited ({states.exit_code(vm)}) {since('exit_timestamp')} ago" if known else "Exited"
     return word.capitalize()
-
-
-def _ports(vm: Vm, published: set[Port]) -> list[Json]:
-    if not states.is_running(vm):
-        return []
-    ip = view.address(vm)
-    opened = [
-        {"IP": ip, "PrivatePort": number, "PublicPort": outside, "Type": protocol}
-        for protocol, number in view.by_number(published)
-        for outside in view.host_ports(vm, (protocol, number))
-    ]
-    closed = view.by_number(view.unpublished_ports(vm) - published)
-    return [*opened, *({"PrivatePort": number, "Type": protocol} for protocol, number in closed)]

@@ -49,7 +49,7 @@ def find_container(call: Call, ref: str) -> Vm:
     """Return the VM of the account's container, in one request.
 
     A full id wins over a name, a name over the beginning of an id. Raises NotFound, and InvalidParameter when
-    several ids begin so.
+    several ids begin so or nothing is named.
 
     SDC: VMAPI GET /vms?predicate=
     """
@@ -60,6 +60,8 @@ def find_container(call: Call, ref: str) -> Vm:
 
 def pick(vms: list[Vm], ref: str) -> Vm:
     """Choose among candidates. Docker: ``GetContainer`` of the daemon."""
+    if not ref:
+        raise InvalidParameter('invalid name or ID supplied: ""')
     if len(ref) == 64:
         for vm in vms:
             if docker_id(vm) == ref:

@@ -11,7 +11,7 @@ from grammars import dockerids
 from translators.containers import host_binds, named_volumes
 from translators.containers.endpoint_names import shown_names
 from translators.containers.ports import PROTOCOLS, Port, port_name
-from translators.containers.states import json_metadata, linux_options, metadata
+from translators.containers.states import is_running, json_metadata, linux_options, metadata
 from translators.containers.volumes import is_own_volume, volume_name
 from translators.labels import PACKAGE_LABEL, from_tags
 
@@ -153,3 +153,17 @@ def host_ports(vm: Vm, port: Port) -> list[int]:
 
 def by_number(ports: Iterable[Port]) -> list[Port]:
     return sorted(ports, key=lambda port: (port[1], port[0]))
+
+
+def ports(vm: Vm, published: set[Port]) -> list[Json]:
+    """Return Docker's ``Ports`` of a list: what can be reached now, so none of a container that does not run."""
+    if not is_running(vm):
+        return []
+    ip = address(vm)
+    opened = [
+        {"IP": ip, "PrivatePort": number, "PublicPort": outside, "Type": protocol}
+        for protocol, number in by_number(published)
+        for outside in host_ports(vm, (protocol, number))
+    ]
+    closed = by_number(unpublished_ports(vm) - published)
+    return [*opened, *({"PrivatePort": number, "Type": protocol} for protocol, number in closed)]

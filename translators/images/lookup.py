@@ -21,7 +21,8 @@ def find_image(call: Call, name: str) -> ImageRecord:
     """Return the image that a name, a digest, an id or the beginning of an id means.
 
     A name wins over an id prefix. An image whose top layer IMGAPI has lost (operators delete images behind
-    everybody's back) is forgotten here, names and all. Raises NotFound with the words that make the CLI pull.
+    everybody's back) is forgotten here, names and all. Raises NotFound with the words that make the CLI pull, and
+    InvalidParameter for what can be no image's name.
     """
     record = _by_reference(call, name) or _by_id(call, name)
     if record is None or not still_there(call, record):
@@ -38,10 +39,9 @@ def parse_reference(name: str) -> references.Reference:
 
 
 def _spoken(name: str) -> str:
-    try:
-        return str(references.parse(name).with_default_tag())
-    except ValueError:
+    if len(name) == 64 and is_hex(name):
         return name
+    return str(parse_reference(name).with_default_tag())
 
 
 def _by_reference(call: Call, name: str) -> ImageRecord | None:

@@ -107,6 +107,9 @@ CORRECTIONS: tuple[Correction, ...] = (
             GET /images/search
             GET /distribution/{}/json
             POST /images/create
+            GET /images/{}/json
+            GET /images/{}/history
+            POST /commit
             POST /build
         """),
     ),

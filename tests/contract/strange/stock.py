@@ -17,6 +17,7 @@ RECORDS = {
     "announcements": "vm_uuid",
     "exec_sessions": "vm_uuid || id",
     "links": "container_uuid",
+    "builds": "rowid",
     "networks": "network_uuid",
     "images": "config_digest",
     "image_tags": "repo || tag",

@@ -21,11 +21,13 @@ from werkzeug.wrappers import Response
 from datacenter.images import registry as registries
 from gateway.blueprints import RESOURCES
 from gateway.operations import OPERATIONS, by_name
+from gateway.settings import TritonSettings
 from sdc import registry
 from sdc.errors import SdcError
 from tests.contract.house import AtOnce, House, lasting_house
 from tests.contract.strange import drawing, sockets, stock
 from tests.contract.test_options import ABLE
+from translators import settling
 from translators.containers import exec_ends
 
 TAKEN = 101
@@ -50,6 +52,7 @@ class Crowd:
     def __init__(self, house: House) -> None:
         self.house = house
         self._http = Client(self._door, Response)
+        self._settler = settling.Settler(house.services, house.state, TritonSettings(), house.state.folder)
         answer = house.http.post("/build", data=drawing.tar_of({"Dockerfile": "FROM scratch\n"}))
         assert answer.status_code == 400, answer.text  # the node has none of it; an account keeps what builds begin on
         self.empty_handed = self.swept()
@@ -68,6 +71,11 @@ class Crowd:
         for volume in http.get("/volumes").json["Volumes"]:
             assert http.delete(f"/volumes/{volume['Name']}").status_code == 204
         self.house.fill_image()
+        return self.taken()
+
+    def taken(self) -> stock.Stock:
+        """Take stock of what is left once all has been settled that nobody could be sure of."""
+        self._settler.look()
         return stock.take(self.house)
 
     def _door(self, environ: Any, start_response: Any) -> Any:
@@ -106,10 +114,10 @@ class Crowd:
         self.fill(name)
         row = by_name(name)
         drawn = data.draw(drawing.requests(row))
-        before = stock.take(house)
+        before = self.taken()
         status, body = self.ask(name, drawn)
         shown = repr((drawn, status, body[:300]))
-        left = stock.added(before, stock.take(house))
+        left = stock.added(before, self.taken())
         assert status < 500 or status == row.status or sockets.NO_LAYER in body, shown
         if status >= 400:
             old = drawn.path.startswith("/v1.23/")  # clients of before 1.24 read plain text
@@ -121,7 +129,7 @@ class Crowd:
                 for look in (undo.replace("?", "/json?"), "/containers/json?all=1"):
                     assert house.http.get(look).status_code == 200, shown
             assert house.http.delete(undo).status_code == 204, shown
-            left = stock.added(before, stock.take(house))
+            left = stock.added(before, self.taken())
             assert not left, (left, shown)
 
 
@@ -153,6 +161,7 @@ def empty(_adapter: Any, request: Any, **_: Any) -> http_client.Response:
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settling, "GRACE_SECONDS", 0.0)
         patch.setattr(exec_ends, "threading", SimpleNamespace(Thread=AtOnce))
         patch.setattr(registry, "_ask", nobody)
         patch.setattr(registries._Guarded, "send", empty)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -72,14 +73,39 @@ def names(world, version=ApiVersion(1, 51), **query):
     ({"all": "1", "filters": {"is-task": ["false"]}}, ["new", "web", "old"]),
     ({"all": "1", "filters": {"is-task": ["true"]}}, []),
     ({"all": "1", "filters": {"isolation": ["default"]}}, ["new", "web", "old"]),
+    ({"all": "1", "filters": {"status": None}}, ["new", "web", "old"]),
+    ({"all": "1", "filters": None}, ["new", "web", "old"]),
 ])  # fmt: skip
 def test_filters(three, query, found):
     assert names(three, **query) == found
 
 
-def test_id_filter(three):
+def test_an_id_is_found_by_its_beginning(three):
     docker_id = three.vm("old")["internal_metadata"]["docker:id"]
-    assert names(three, all="1", filters={"id": [docker_id[:12]]}) == ["old"]
+    for value, found in ((docker_id[:12], ["old"]), (docker_id, ["old"]), (docker_id[1:12], []), ("", []), ("(", [])):
+        assert names(three, all="1", filters={"id": [value]}) == found
+    same = three.vm("web")["internal_metadata"]
+    same["docker:id"] = docker_id[:8] + same["docker:id"][8:]
+    assert names(three, all="1", filters={"id": [docker_id[:8]]}) == []  # whose it is cannot be told
+
+
+def test_ports_are_those_that_the_list_shows(three):
+    three.vm("web").update(state="stopped")
+    for key, port in (("publish", "80"), ("expose", "80"), ("expose", "443")):
+        assert names(three, all="1", filters={key: [port]}) == []
+
+
+def test_descendants_are_made_from_an_image_and_not_just_like_it(three):
+    three.add_image("child", {"Cmd": ["sh"]}, "3")
+    three.add_image("alike", {"Cmd": ["sh"]}, "4")
+    images, owner = three.state.images, three.call("container.list").owner.uuid
+    busybox, child, alike = (images.get(owner, "sha256:" + digit * 64) for digit in "134")
+    images.put(replace(child, parent=busybox.config_digest, manifest_str=busybox.manifest_str))
+    images.put(replace(alike, manifest_str=busybox.manifest_str))
+    create(three, "young", Image="child")
+    create(three, "twin", Image="alike")
+    assert set(names(three, all="1", filters={"ancestor": ["busybox"]})) == {"old", "new", "young"}
+    assert names(three, all="1", filters={"ancestor": ["child"]}) == ["young"]
 
 
 @pytest.mark.parametrize(("filters", "kind", "words"), [
@@ -87,7 +113,7 @@ def test_id_filter(three):
     ('{"status":["up"]}', InvalidParameter, "invalid filter 'status=up'"),
     ('{"exited":["x"]}', InvalidParameter, "invalid filter 'exited=x'"),
     ('{"health":["well"]}', InvalidParameter, "invalid filter 'health=well'"),
-    ('{"is-task":["perhaps"]}', InvalidParameter, "is-task"),
+    ('{"is-task":["perhaps"]}', InvalidParameter, "invalid filter 'is-task=[perhaps]'"),
     ('{"publish":["x"]}', InvalidParameter, "invalid port specification"),
     ('{"since":["ghost"]}', NotFound, "No such container: ghost"),
     ("{", InvalidParameter, "invalid filters"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.errors import NotFound
+from gateway.errors import InvalidParameter, NotFound
 from gateway.state import State
 from sdc.errors import SdcUnavailable
 from tests.unit.translators.containers.conftest import ALICE, BOB
@@ -169,7 +169,7 @@ def test_found_by_name_id_and_the_beginning_of_an_id(world, asked, listed):
         assert roster(world).find(ALICE, ref)["uuid"] == web["uuid"]
         with pytest.raises(NotFound):
             roster(world).find(BOB, ref)
-    with pytest.raises(NotFound):
+    with pytest.raises(InvalidParameter, match='invalid name or ID supplied: ""'):
         roster(world).find(ALICE, "")
     assert len(asked) == (1 if listed else 4) + 4
 
