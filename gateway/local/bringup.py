@@ -57,11 +57,14 @@ def processes(instance: Instance) -> list[Process]:
 def up(instance: Instance, say: Say) -> None:
     """Bring everything up that is not; safe to repeat. Raises BringUpError."""
     _check_kind(instance)
+    before = _told(instance)
     instance.write_datacenter_file()
     *south, gateway = processes(instance)
-    for process in south:
-        if process.start():
-            say(f"started {process.name}")
+    started = [process for process in south if process.start()]
+    for process in started:
+        say(f"started {process.name}")
+    if len(started) < len(south):
+        _say_what_nobody_heard(before, _told(instance), say)
     _await(lambda: _get(f"{instance.url('vmapi')}/ping"), "the data center's services", south[0])
     _await(lambda: _nodes_ready(instance), "the compute nodes", south[-1])
     if instance.simulated:
@@ -95,6 +98,14 @@ def _told(instance: Instance) -> dict[str, Any]:
     """What the instance was told when it was made; nothing when it is new."""
     file = instance.datacenter_file
     return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def _say_what_nobody_heard(before: dict[str, Any], now: dict[str, Any], say: Say) -> None:
+    """Say which settings are others than those that the running processes were started with."""
+    changed = sorted(name for name in now if name in before and before[name] != now[name])
+    if changed:
+        names = ", ".join(changed)
+        say(f"{names}: what runs already goes on as it was told before, until it is taken down and up again")
 
 
 def as_told(instance: Instance) -> Instance:

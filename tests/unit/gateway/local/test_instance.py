@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.local import bringup
 from gateway.local.bringup import BringUpError, processes, up
 from gateway.local.instance import Instance
 
@@ -78,6 +79,28 @@ def test_folders_of_the_machine_are_for_the_instances_own_account(tmp_path):
     assert (open_.host_binds, open_.host_bind_accounts) == (("/srv/ci", "/tmp/ci"), ("ci",))
     instance.write_datacenter_file()
     assert json.loads(instance.datacenter_file.read_text())["host_binds"] == ["/srv/ci", "/tmp/ci"]
+
+
+def test_what_running_processes_were_not_told_is_said(tmp_path, monkeypatch):
+    """A second ``up`` with other settings starts nothing: it does not let it look as if they held."""
+
+    class Ready(Exception):
+        pass
+
+    def ready(*_):
+        raise Ready
+
+    said, running = [], [True]
+    monkeypatch.setattr(bringup.Process, "start", lambda _: not running[0])
+    monkeypatch.setattr(bringup, "_await", ready)
+    for environ, begun in (({}, True), ({}, False), ({"HOST_BINDS": "/srv", "PRIVILEGED_CONTAINERS": "1"}, False)):
+        said.clear()
+        running[0] = not begun
+        with pytest.raises(Ready):
+            up(Instance.of(environ, tmp_path), said.append)
+    assert said == [
+        "host_binds, privileged: what runs already goes on as it was told before, until it is taken down and up again"
+    ]
 
 
 def test_the_folder_is_its_owners_alone(tmp_path):
