@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from gevent.pywsgi import WSGIServer
 
+from datacenter.handler import Handler
 from datacenter.node.tasks import TaskError
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -62,4 +63,4 @@ def serve(port: int, nodes: Mapping[str, Runner]) -> None:
     listener = socket.create_server(("127.0.0.1", port), backlog=256)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
     listener.setblocking(False)
-    WSGIServer(listener, application(nodes), log=None).serve_forever()
+    WSGIServer(listener, application(nodes), log=None, handler_class=Handler).serve_forever()

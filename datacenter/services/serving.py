@@ -6,21 +6,17 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import WSGIServer
+
+from datacenter.handler import Handler
 
 Environ = dict[str, Any]
 Application = Callable[..., Iterable[bytes]]
 Upgrade = Callable[[Environ, socket.socket], None]
 
-SMALL = 65536
-"""Bodies up to this many bytes leave in one packet train with their headers."""
 
-
-class Handler(WSGIHandler):
-    """pywsgi's handler without an access log, with one write per small answer, and with WebSocket upgrades."""
-
-    def log_request(self) -> None:
-        """Say nothing: request bodies and queries hold customers' data."""
+class UpgradingHandler(Handler):
+    """Hands connections that want to speak WebSocket to the server's ``upgrade``."""
 
     def run_application(self) -> None:
         upgrade = self.server.upgrade
@@ -30,26 +26,11 @@ class Handler(WSGIHandler):
         self.close_connection = True
         upgrade(self.environ, self.socket)
 
-    def _write_with_headers(self, data: bytes) -> None:
-        """Put head and body in one send: two small ones wait for each other's acknowledgement."""
-        if len(data) > SMALL:
-            super()._write_with_headers(data)
-            return
-        self.headers_sent = True
-        self.finalize_headers()
-        head = bytearray(b"HTTP/1.1 " + self.status + b"\r\n")
-        for name, value in self.response_headers:
-            head += name + b": " + value + b"\r\n"
-        head += b"\r\n"
-        if self.response_use_chunked and data:  # known only now
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._sendall(bytes(head) + data)
-
 
 class Server(WSGIServer):
     """A service on one loopback port."""
 
-    handler_class = Handler
+    handler_class = UpgradingHandler
 
     def __init__(self, port: int, application: Application, upgrade: Upgrade | None = None) -> None:
         super().__init__(("127.0.0.1", port), application, log=None)
