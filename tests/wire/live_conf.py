@@ -10,6 +10,7 @@ _real = runpy.run_path(str(Path(__file__).parents[2] / "conf" / "gunicorn.py"))
 globals().update({name: value for name, value in _real.items() if not name.startswith("_")})
 wsgi_app = os.environ.get("LIVE_APP", "live_app:app")
 pythonpath = str(Path(__file__).parent)
+workers = 1  # tests ask one process what it has seen
 
 
 def pre_fork(server, worker):
