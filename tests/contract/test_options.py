@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from gateway.body import decode
 from gateway.versions import CEILING
@@ -130,49 +127,6 @@ def test_what_is_honoured_is_shown_again(make_house):
             wrong.append((row.name, sample, warnings, shown_at(shown, row.name)))
         house.http.delete(f"/containers/{answer.json['Id']}?force=1")
     assert not wrong
-
-
-APART = ({"NanoCpus", "CpuPeriod", "CpuQuota"}, {"AutoRemove", "RestartPolicy"}, {"NetworkMode", "PortBindings"},
-         {"NetworkMode", "PublishAllPorts"}, {"NetworkMode", "Aliases", "Links"}, {"Tmpfs", "Mounts"})  # fmt: skip
-"""Options of which a request has one."""
-PLENTY = {"ExposedPorts", "PortBindings"}
-"""Options that others add to."""
-
-
-@settings(max_examples=40, deadline=None, database=None, phases=(Phase.generate,),
-          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])  # fmt: skip
-@given(
-    drawn=st.lists(
-        st.sampled_from(range(len(HONOURED))), min_size=2, max_size=8, unique_by=lambda n: HONOURED[n][0].name
-    )
-)
-def test_any_mix_of_what_is_honoured_is_shown_again(able_house, drawn):
-    """From the request to the payload, to VMAPI's record, and back."""
-    chosen: dict[str, tuple[Any, Any]] = {}
-    for row, sample in (HONOURED[number] for number in drawn):
-        if not any(row.leaf in group and group & chosen.keys() for group in APART):
-            chosen[row.leaf] = (row, sample)
-    body: dict[str, Any] = {"Image": "busybox", "Cmd": ["sh"], "HostConfig": {}}
-    for row, sample in chosen.values():
-        put(body, row.name, sample)
-    answer = create(able_house, body)
-    assert answer.status_code == 201, (body, answer.text)
-    container = inspect(able_house, answer)
-    for row, sample in chosen.values():
-        shown = shown_at(container, row.name)
-        assert sample.items() <= shown.items() if row.leaf in PLENTY else not differs(row, sample, shown), (
-            row.name,
-            body,
-            shown,
-        )
-    listed = able_house.http.get("/containers/json?all=1").json
-    assert answer.json["Id"] in {each["Id"] for each in listed}
-    assert able_house.http.delete(f"/containers/{answer.json['Id']}?force=1").status_code == 204
-
-
-@pytest.fixture
-def able_house(make_house):
-    return make_house(ABLE - {"privileged"})
 
 
 def test_without_its_capability_an_option_is_told_to_have_no_effect(make_house):

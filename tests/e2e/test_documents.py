@@ -17,6 +17,7 @@ import pytest
 from gateway.operations import by_name
 from gateway.versions import ApiVersion
 from tests.contract.engine import JSON, VERSIONS, Document
+from tests.contract.imgapi.fake_registry import tar_of
 from tests.e2e.raw import UPGRADE, Raw, ask, frames
 from tests.e2e.test_images import registry
 
@@ -37,16 +38,6 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }  # fmt: skip
 SAY = ["sh", "-c", "echo out; echo err >&2"]
-
-
-def tar(**files: str) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return out.getvalue()
 
 
 def untar(data: bytes) -> set[str]:
@@ -138,14 +129,14 @@ def execs(asker: Asker) -> None:
 
 
 def files(asker: Asker) -> None:
-    asker("container.archive.put", 200, tar(f="text"), headers=TAR, path="/tmp")
+    asker("container.archive.put", 200, tar_of(f=b"text"), headers=TAR, path="/tmp")
     assert untar(asker("container.archive.get", 200, path="/tmp/f").data) == {"f"}
     asker("container.archive.stat", 200, path="/tmp/f")
     for name in ("container.archive.get", "container.archive.stat"):
         asker(name, 404, path="/none")
         asker(name, 400)
-    asker("container.archive.put", 404, tar(f="text"), headers=TAR, path="/none")
-    asker("container.archive.put", 400, tar(f="text"), headers=TAR, path="/etc/passwd")
+    asker("container.archive.put", 404, tar_of(f=b"text"), headers=TAR, path="/none")
+    asker("container.archive.put", 400, tar_of(f=b"text"), headers=TAR, path="/etc/passwd")
     asker("container.archive.put", 400, b"no archive" * 99, headers=TAR, path="/tmp")
     asker("container.changes", 200)
     assert {"etc/passwd", "tmp/f"} <= untar(asker("container.export", 200).data)
@@ -157,11 +148,13 @@ def images(asker: Asker, registry: str) -> None:
     asker("container.commit", 201, {"Labels": label}, container=asker.name, repo=image, tag="1", comment="x")
     asker("container.commit", 404, container="none-such")
     lines = f"FROM {image}:1\nRUN echo built\n"
-    told = asker("image.build", 200, tar(Dockerfile=lines), headers=TAR, t=f"{image}:2", labels=json.dumps(label))
+    told = asker(
+        "image.build", 200, tar_of(Dockerfile=lines.encode()), headers=TAR, t=f"{image}:2", labels=json.dumps(label)
+    )
     assert b"built" in told.data
-    failed = asker("image.build", 200, tar(Dockerfile=f"FROM {image}:1\nRUN exit 3\n"), headers=TAR)
+    failed = asker("image.build", 200, tar_of(Dockerfile=f"FROM {image}:1\nRUN exit 3\n".encode()), headers=TAR)
     assert json.loads(failed.data.splitlines()[-1])["errorDetail"]["code"] == 3
-    asker("image.build", 400, tar(Dockerfile="BOGUS\n"), headers=TAR)
+    asker("image.build", 400, tar_of(Dockerfile=b"BOGUS\n"), headers=TAR)
     saved = asker("image.save", 200, target=f"{image}:2").data
     assert "manifest.json" in untar(saved)
     assert "manifest.json" in untar(asker("image.save.many", 200, names=f"{image}:1").data)
@@ -173,8 +166,8 @@ def images(asker: Asker, registry: str) -> None:
     asker("image.create", 404, fromImage=f"{registry}/none-such", tag="1")
     asker("image.create", 400, fromImage="BAD")
     assert b"Loaded image" in asker("image.load", 200, saved, headers=TAR).data
-    asker("image.load", 200, tar(f="no image"), headers=TAR)
-    asker("image.create", 200, tar(f="text"), headers=TAR, fromSrc="-", changes=f"LABEL documents={asker.name}")
+    asker("image.load", 200, tar_of(f=b"no image"), headers=TAR)
+    asker("image.create", 200, tar_of(f=b"text"), headers=TAR, fromSrc="-", changes=f"LABEL documents={asker.name}")
 
 
 def ends(asker: Asker, docker) -> None:

@@ -210,16 +210,6 @@ IMAGES: list[dict[str, Any]] = [
 KINDS = [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
 
 
-def tar_of(files: dict[str, str]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return out.getvalue()
-
-
 @st.composite
 def tars(draw: st.DrawFn) -> bytes:
     """A tar, plain or compressed, whole or not, of an image, a context or anything."""

@@ -25,6 +25,7 @@ from gateway.settings import TritonSettings
 from sdc import registry
 from sdc.errors import SdcError
 from tests.contract.house import AtOnce, House, lasting_house
+from tests.contract.imgapi.fake_registry import tar_of
 from tests.contract.strange import drawing, sockets, stock
 from tests.contract.test_options import ABLE
 from translators import settling
@@ -53,7 +54,7 @@ class Crowd:
         self.house = house
         self._http = Client(self._door, Response)
         self._settler = settling.Settler(house.services, house.state, TritonSettings(), house.state.folder)
-        answer = house.http.post("/build", data=drawing.tar_of({"Dockerfile": "FROM scratch\n"}))
+        answer = house.http.post("/build", data=tar_of(Dockerfile=b"FROM scratch\n"))
         assert answer.status_code == 400, answer.text  # the node has none of it; an account keeps what builds begin on
         self.empty_handed = self.swept()
 
