@@ -155,7 +155,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("volume.update", "PUT", "/volumes/{name}", refusal=_SWARM, status=503),
     _delete("volume.remove", "/volumes/{name}"),
     _post("volume.prune", "/volumes/prune", since=ApiVersion(1, 25)),
-    # plugins: there are none, and none can be installed
+    # plugins: there are none, so that none is found, and none can be installed
     _read("plugin.list", "/plugins"),
     _read("plugin.privileges", "/plugins/privileges"),
     _post("plugin.pull", "/plugins/pull"),

@@ -191,6 +191,10 @@ REGISTRIES: tuple[Request, ...] = (
 REFUSED: tuple[Request, ...] = (
     ("plugin.list", {}, "", None, 200),
     *(
+        (f"plugin.{what}", {"name": "x"}, "", None, 404)
+        for what in ("inspect", "remove", "enable", "disable", "upgrade", "push", "set")
+    ),
+    *(
         (row.name, {"id": "x", "name": "x"}, "", {} if row.method in {"POST", "PUT"} else None, row.status)
         for row in OPERATIONS
         if row.name not in HANDLED and not row.open

@@ -154,6 +154,7 @@ CORRECTIONS: tuple[Correction, ...] = (
         }},
     ),
     Correction(ALWAYS, NEWEST, "no such image", _errors(404, "GET /images/{}/get")),
+    Correction((1, 25), (1, 25), "no such plugin", _errors(404, "POST /plugins/{}/enable\nPOST /plugins/{}/disable")),
     Correction(
         ALWAYS, NEWEST, "joined to the client's connection, as an attach is", _reply("POST /exec/{}/start", 101, {}),
     ),
@@ -163,14 +164,7 @@ CORRECTIONS: tuple[Correction, ...] = (
             POST /session
             GET /plugins/privileges
             POST /plugins/pull
-            GET /plugins/{}/json
-            DELETE /plugins/{}
-            POST /plugins/{}/enable
-            POST /plugins/{}/disable
-            POST /plugins/{}/upgrade
             POST /plugins/create
-            POST /plugins/{}/push
-            POST /plugins/{}/set
         """),
     ),
     # The first documents were written by hand from examples.
