@@ -41,6 +41,7 @@ sendfile = False
 control_socket_disable = True
 
 
-def pre_fork(_server: Any, worker: Any) -> None:
-    """Give the worker the TLS context that was read once, before any fork."""
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the worker the TLS context that was read once, before any fork, and what signals it may get too early."""
     worker.tls = _tls
+    worker.noted = server.SIG_QUEUE

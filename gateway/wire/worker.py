@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import queue
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -55,6 +56,8 @@ class Worker(GeventWorker):
     """
 
     tls: SSL.Context | None = None
+    noted: queue.SimpleQueue[int] | None = None
+    """The arbiter's signals, as they were at the fork (conf/gunicorn.py)."""
     handshake_timeout = 10.0  # seconds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,6 +71,16 @@ class Worker(GeventWorker):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         gevent.config.track_greenlet_tree = False  # who spawned whom: 10 µs and 2 KiB of each greenlet
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Take up signals that came too early: until here they met the arbiter's handlers, which only note them."""
+        super().init_signals()
+        if self.noted is None:
+            return
+        with suppress(queue.Empty):
+            while True:
+                if self.noted.get_nowait() in {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}:
+                    self.alive = False
 
     def load_wsgi(self) -> None:
         super().load_wsgi()

@@ -273,6 +273,17 @@ def test_a_worker_that_stops_lets_go_of_connections_at_rest(tmp_path):
         assert resting.recv() == b""
 
 
+def test_a_worker_told_to_stop_before_it_listens_stops(tmp_path):
+    """With several workers a stop right after the start met one of them there, and was waited for ten minutes."""
+    make_identity(tmp_path)
+    live, process = start(tmp_path, LIVE_STOP_AT_FORK=str(tmp_path / "told"))
+    deadline = time.monotonic() + 20
+    while "Worker exiting" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "Worker exiting" in (tmp_path / "log").read_text()
+    assert stop(process) == 0
+
+
 def test_replies_leave_without_waiting_for_acknowledgements(live: Live):
     """Nagle's algorithm makes a kept connection wait 40 ms per reply."""
     with live.tls() as client:
