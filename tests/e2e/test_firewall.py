@@ -31,7 +31,7 @@ def ask(docker, ref, address, port):
 
 
 def inner(docker, ref):
-    return docker.inspect(ref, '{{(index .NetworkSettings.Networks "My-Fabric-Network").IPAddress}}')
+    return docker.inspect(ref, "{{.NetworkSettings.Networks.bridge.IPAddress}}")
 
 
 def vm_of(docker, ref):

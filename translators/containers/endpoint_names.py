@@ -42,10 +42,14 @@ def stale_keys(vm: Vm, network: Network) -> list[str]:
     return [key for key in keys(network) if key in metadata(vm)]
 
 
+def has_names(vm: Vm, network_uuid: str) -> bool:
+    """Whether a container was put on a network by its name, where nodes tell names."""
+    return KEY + network_uuid in metadata(vm)
+
+
 def shown_names(vm: Vm, network_uuid: str) -> Json:
     """Return the fields of an endpoint that tell names; all are null on a network without."""
-    key = KEY + network_uuid
-    told: Json = json_metadata(vm, key, {}) if key in metadata(vm) else {}
+    told: Json = json_metadata(vm, KEY + network_uuid, {}) if has_names(vm, network_uuid) else {}
     if not told:
         return {"Links": None, "Aliases": None, "DNSNames": None}
     aliases = list(told.get("aliases") or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from gateway.call import Call
@@ -13,7 +14,7 @@ from translators.containers.firewall import published_ports
 from translators.containers.health import shown_check, shown_health
 from translators.containers.host_defaults import HOST_CONFIG
 from translators.containers.links import shown_links
-from translators.containers.networks import network_book
+from translators.containers.networks import shown_name
 from translators.containers.packages import package_name
 from translators.containers.ports import Port, port_name
 from translators.containers.restart import shown_policy
@@ -37,8 +38,8 @@ def inspect(call: Call, ref: str) -> Json:
         vm = roster(call).find(call.owner.uuid, ref)
     links = shown_links(call.state.links.of_container(call.owner.uuid, vm["uuid"]))
     with speaking_docker("problem inspecting container"):
-        published, package, book = published_ports(call, vm), package_name(call, vm), network_book(call)
-        described = describe(vm, published, package, lambda uuid: book.name(call.owner.uuid, uuid), links)
+        published, package = published_ports(call, vm), package_name(call, vm)
+        described = describe(vm, published, package, partial(shown_name, call, vm), links)
     if call.flag("size"):
         described |= sizes(call, vm)
     return shape_inspect(described, call.version, short_id(vm))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gateway.call import Call
@@ -14,7 +15,7 @@ from translators.containers.firewall import may_publish
 from translators.containers.health import health_suffix
 from translators.containers.links import names_by_target
 from translators.containers.list_filters import ACCEPTED, Selection, select
-from translators.containers.networks import network_book
+from translators.containers.networks import shown_name
 from translators.containers.packages import package_name
 from translators.containers.ports import Port, published_by
 from translators.containers.roster import roster
@@ -76,13 +77,13 @@ def _published(call: Call, vms: list[Vm]) -> dict[str, set[Port]]:
 
 
 def _summaries(call: Call, vms: list[Vm], published: dict[str, set[Port]], *, with_sizes: bool) -> list[Json]:
-    book, now, owner = network_book(call), time.time(), call.owner.uuid
-    linked = names_by_target(call.state.links.of_account(owner))
+    now = time.time()
+    linked = names_by_target(call.state.links.of_account(call.owner.uuid))
     items = []
     with speaking_docker("problem loading containers"):
         for vm in vms:
             ports = published.get(vm["uuid"], set())
-            item = summary(vm, ports, package_name(call, vm), lambda uuid: book.name(owner, uuid), now)
+            item = summary(vm, ports, package_name(call, vm), partial(shown_name, call, vm), now)
             item["Names"] += linked.get(vm["uuid"], [])
             items.append(shape_summary(item | (sizes(call, vm) if with_sizes else {}), call.version))
     return items

@@ -14,15 +14,17 @@ from gateway.errors import InvalidParameter, NotImplementedHere
 from grammars import dockerids
 from sdc.errors import SdcError
 from sdc.napi import Napi
-from translators.containers.endpoint_names import endpoint_metadata
+from translators.containers.endpoint_names import endpoint_metadata, has_names
 from translators.containers.endpoints import NO_MAC, endpoint_warnings, refuse_aliases, shown_again
 from translators.containers.links import parse_links
 from translators.containers.model import ContainerCreate, EndpointSettings
+from translators.containers.view import network_mode
 from translators.errors import explain, speaking_docker
 from translators.labels import NETWORK_LABEL
 from translators.networks.predefined import predefined_name
 
 Network = dict[str, Any]
+Vm = dict[str, Any]
 
 DEFAULT_MODES = frozenset({"", "default", "bridge"})
 FRESH_SECONDS = 30.0
@@ -81,6 +83,17 @@ def _book(napi: Napi) -> NetworkBook:
 
 def network_book(call: Call) -> NetworkBook:
     return _book(call.services.napi)
+
+
+def shown_name(call: Call, vm: Vm, network_uuid: str) -> str:
+    """Return what Docker shows a container's network as: ``bridge`` for the default one, unless it was asked by name.
+
+    Raises SdcError.
+    """
+    name = network_book(call).name(vm["owner_uuid"], network_uuid)
+    usual = call.config.default_fabric if call.config.fabrics else call.config.external_network
+    unasked = network_mode(vm) == "bridge" and not has_names(vm, network_uuid)
+    return "bridge" if name == usual and unasked else name
 
 
 def match(networks: list[Network], ref: str) -> Network | None:

@@ -14,6 +14,7 @@ from translators.containers.ports import PROTOCOLS, Port, port_name
 from translators.containers.states import is_running, json_metadata, linux_options, metadata
 from translators.containers.volumes import is_own_volume, volume_name
 from translators.labels import PACKAGE_LABEL, from_tags
+from translators.networks.predefined import predefined_id
 
 Vm = dict[str, Any]
 Json = dict[str, Any]
@@ -77,7 +78,12 @@ def networks(vm: Vm, name_of: Callable[[str], str]) -> dict[str, Json]:
     """Return Docker's ``Networks``: one endpoint for each nic, by the name of its network."""
     if not nics(vm):
         return {"none": endpoint({}, vm)} if linux_options(vm).get("NetworkNone") else {}
-    return {name_of(str(nic["network_uuid"])): endpoint(nic, vm) for nic in nics(vm) if nic.get("network_uuid")}
+    found = {}
+    for nic in nics(vm):
+        if nic.get("network_uuid"):
+            name = name_of(str(nic["network_uuid"]))
+            found[name] = endpoint(nic, vm) | ({"NetworkID": predefined_id(name)} if name == "bridge" else {})
+    return found
 
 
 def endpoint(nic: Json, vm: Vm) -> Json:

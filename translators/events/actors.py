@@ -10,6 +10,7 @@ from gateway.state.image_records import ImageRecord
 from grammars import dockerids
 from translators.containers import view
 from translators.ids import container_name, docker_id
+from translators.networks.predefined import DRIVERS, predefined_id
 
 Vm = dict[str, Any]
 
@@ -30,14 +31,12 @@ def container(vm: Vm, action: str, package_name: str | None, **more: str) -> Hap
 def endpoints(vm: Vm, name_of: Callable[[str], str]) -> dict[str, dict[str, str]]:
     """Return the networks that a container joins with its start and leaves with its end: attributes by id."""
     uuids = dict.fromkeys(str(nic["network_uuid"]) for nic in view.nics(vm) if nic.get("network_uuid"))
-    return {
-        dockerids.network_docker_id(uuid): {
-            "container": docker_id(vm),
-            "name": name_of(uuid),
-            "type": NETWORK_DRIVER,
-        }
-        for uuid in uuids
-    }
+    found = {}
+    for uuid in uuids:
+        name = name_of(uuid)
+        actor_id = predefined_id(name) if name == "bridge" else dockerids.network_docker_id(uuid)
+        found[actor_id] = {"container": docker_id(vm), "name": name, "type": DRIVERS.get(name, NETWORK_DRIVER)}
+    return found
 
 
 def networks(joined: Mapping[str, Mapping[str, str]], action: str) -> list[Happening]:

@@ -21,7 +21,7 @@ from gateway.state.event_log import Happening
 from gateway.state.image_records import ImageRecord
 from gateway.state.undertakings import ENDING
 from sdc.errors import SdcError
-from translators.containers.networks import network_book
+from translators.containers.networks import shown_name
 from translators.containers.packages import package_name
 from translators.events import actors
 from translators.events.story import Turn, due, started, unread
@@ -235,11 +235,10 @@ def _tell_turns(call: Call, vm: Vm, read: Callable[[Chapter | None], Reading]) -
 
 def _endpoints(call: Call, vm: Vm) -> dict[str, dict[str, str]]:
     """Return the container's networks; one that NAPI does not tell goes by its uuid."""
-    book = network_book(call)
 
     def name_of(uuid: str) -> str:
         try:
-            return book.name(vm["owner_uuid"], uuid)
+            return shown_name(call, vm, uuid)
         except SdcError:
             return uuid
 

@@ -47,7 +47,7 @@ def test_a_network_that_was_asked_for_has_names(named):
 def test_the_default_network_has_none(named, mode):
     create(named, "web", HostConfig={"NetworkMode": mode, "PortBindings": {"80/tcp": []}})
     assert names(named) == {}
-    assert endpoint_of(named, network="My-Fabric-Network")[0]["DNSNames"] is None
+    assert endpoint_of(named, network="bridge")[0]["DNSNames"] is None
 
 
 @pytest.mark.parametrize("key", ["default", "bridge"])
@@ -60,6 +60,7 @@ def test_aliases_on_the_default_network_are_refused(named, key):
 def test_the_default_network_by_its_own_name_has_names(named):
     create(named, "web", **on("My-Fabric-Network", Aliases=["db"]))
     assert names(named) == {FABRIC: {"network": "My-Fabric-Network", "aliases": ["db"]}}
+    assert endpoint_of(named, network="My-Fabric-Network")[0]["Aliases"] == ["db"]
 
 
 def test_each_network_has_its_own_names(named):

@@ -10,11 +10,12 @@ import pytest
 from gateway.errors import InvalidParameter, NotFound
 from gateway.versions import ApiVersion
 from sdc.errors import SdcUnavailable
-from tests.unit.translators.containers.conftest import EXTERNAL, FABRIC, SERVER
+from tests.unit.translators.containers.conftest import EXTERNAL, SERVER
 from tests.unit.translators.containers.test_create import create
 from translators.containers.inspect import inspect
 from translators.containers.listing import command_line, list_containers, status_text
 from translators.durations import human_duration
+from translators.networks.predefined import predefined_id
 
 BOOT = "2026-11-23T10:00:00.000Z"
 
@@ -144,7 +145,7 @@ def test_an_item_has_all_that_docker_shows(three):
     assert "SizeRw" not in item  # this data center cannot tell
     assert item["HostConfig"] == {"NetworkMode": "bridge"}
     assert {n: e["NetworkID"] for n, e in item["NetworkSettings"]["Networks"].items()} == {
-        "external": EXTERNAL.replace("-", "") * 2, "My-Fabric-Network": FABRIC.replace("-", "") * 2,
+        "external": EXTERNAL.replace("-", "") * 2, "bridge": predefined_id("bridge"),
     }  # fmt: skip
 
 

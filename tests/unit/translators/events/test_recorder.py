@@ -79,7 +79,7 @@ def test_networks_are_joined_before_the_start_and_left_before_the_end(world):
     story = told(world, kinds=("container", "network"))
     assert story == ["create", "connect", "connect", "start", "disconnect", "disconnect", "die 0"]
     joined = [event.what for event in world.state.events.read(ALICE, after=0) if event.what.type == "network"]
-    assert {what.attributes["name"] for what in joined} == {"My-Fabric-Network", "external"}
+    assert {what.attributes["name"] for what in joined} == {"bridge", "external"}
     assert {what.attributes["container"] for what in joined} == {world.vm("web")["internal_metadata"]["docker:id"]}
     assert {nic["network_uuid"] for nic in world.vm("web")["nics"]} == {FABRIC, EXTERNAL}
 
