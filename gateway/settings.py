@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     socket_account: Annotated[
         str, Meta(description="Login of the account that unix sockets are bound to; empty: refused")
     ] = ""
-    workers: Annotated[int, Meta(ge=1, description="Gateway worker processes")] = 1
+    workers: Annotated[int, Meta(ge=1, description="Gateway worker processes; one for each processor")] = 2
     state_dir: Annotated[str, Meta(description="Folder of the gateway's own durable records")] = "var/gateway"
     log_level: Annotated[str, Meta(description="debug, info, warning or error")] = "info"
     tls: TlsSettings = TlsSettings()
