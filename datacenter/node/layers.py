@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+import time
 import uuid
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +23,10 @@ from datacenter.node.whole import UNFINISHED, write_whole
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Manifest = dict[str, Any]
+
+PATIENCE_SECONDS = 30.0
+AGAIN_SECONDS = 0.25
+"""Between two tries to reach IMGAPI."""
 
 
 def folder_name(image_uuid: str) -> str:
@@ -71,6 +76,18 @@ class Layers:
         return found
 
     def _install(self, image_uuid: str) -> Manifest:
+        """Fetch and unpack a layer; for a while again and again when IMGAPI is away, for it may be starting."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._fetch(image_uuid)
+            except (ConnectionError, TimeoutError) as error:
+                if time.monotonic() > end:
+                    raise TaskError("ImageInstallError", f"image {image_uuid}: {error}") from error
+            gevent.sleep(AGAIN_SECONDS)
+
+    def _fetch(self, image_uuid: str) -> Manifest:
+        """Try once. Raises TaskError, and ConnectionError or TimeoutError when IMGAPI cannot be reached."""
         service = Service(self._url)
         name = folder_name(image_uuid)
         partial = self._folder / f"{name}.partial"
@@ -83,6 +100,8 @@ class Layers:
             if files:
                 service.download(f"/images/{image_uuid}/file", packed)
                 _unpack(packed, partial, files[0].get("compression") or "none")
+        except (ConnectionError, TimeoutError):
+            raise
         except ServiceError as error:
             code = "ImageNotFound" if error.status == 404 else "ImageInstallError"
             raise TaskError(code, f"image {image_uuid}: {error}") from error

@@ -58,7 +58,7 @@ class Service:
         return msgspec.json.decode(text) if text.strip() else None
 
     def download(self, path: str, target: Path) -> None:
-        """Write an answer's body to a file."""
+        """Write an answer's body to a file. Raises ConnectionError for one that breaks off, too."""
         self._connection.close()
         try:
             self._connection.request("GET", path)
@@ -67,6 +67,8 @@ class Service:
                 raise ServiceError(reply.status, reply.read(500).decode(errors="replace"))
             with target.open("wb") as file:
                 shutil.copyfileobj(reply, file, 1 << 18)
+                if file.tell() != int(reply.headers.get("Content-Length") or file.tell()):
+                    raise ConnectionError("the answer broke off")
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
         finally:

@@ -32,14 +32,17 @@ def layer(name: str) -> bytes:
 
 
 class Imgapi:
-    """Two layers, one upon the other. ``gate`` holds files back; ``broken`` is how many answers to a file fail."""
+    """Two layers, one upon the other. ``gate`` holds files back; ``broken`` is how many answers to a file are wrong.
+
+    ``cut`` is how many break off, as when the services are killed, which are then away for a moment.
+    """
 
     def __init__(self) -> None:
         self.base, self.top = str(uuid.uuid4()), str(uuid.uuid4())
         self.files = {self.base: layer("base"), self.top: layer("top")}
         self.asked: Counter = Counter()
         self.gate = gevent.event.Event()
-        self.broken = 0
+        self.broken = self.cut = 0
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
@@ -56,7 +59,15 @@ class Imgapi:
                 self.broken -= 1
                 data = data[: len(data) // 2]
         start_response("200 OK", [("Content-Length", str(len(data)))])
+        if path.endswith("/file") and self.cut:
+            self.cut -= 1
+            return self.broken_off(data)
         return [data]
+
+    @staticmethod
+    def broken_off(data: bytes):
+        yield data[: len(data) // 2]
+        raise ConnectionAbortedError
 
     def manifest(self, image: str) -> bytes:
         told = {"uuid": image, "files": [{"compression": "gzip", "size": len(self.files[image])}]}
@@ -66,9 +77,9 @@ class Imgapi:
         return [count for path, count in self.asked.items() if path.endswith("/file")]
 
 
-def main(folder: Path, broken: int, tops: int, bases: int) -> None:
+def main(folder: Path, broken: int, cut: int, tops: int, bases: int) -> None:
     imgapi = Imgapi()
-    imgapi.broken = broken
+    imgapi.broken, imgapi.cut = broken, cut
     server = WSGIServer(("127.0.0.1", 0), imgapi, log=None)
     server.start()
     url = f"http://127.0.0.1:{server.server_port}"

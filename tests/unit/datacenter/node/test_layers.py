@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[4]
 
 
-def ask(folder: Path, *, broken: int = 0, tops: int = 0, bases: int = 0) -> dict:
+def ask(folder: Path, *, broken: int = 0, cut: int = 0, tops: int = 0, bases: int = 0) -> dict:
     """Have so many ask at once for an image and for its base; what came of it."""
     module = "tests.unit.datacenter.node.ask_for_layers"
     program = [sys.executable, "-m", "gevent.monkey", "--module", module, str(folder)]
     done = subprocess.run(
-        [*program, str(broken), str(tops), str(bases)], cwd=ROOT, capture_output=True, timeout=60, check=False
+        [*program, *map(str, (broken, cut, tops, bases))], cwd=ROOT, capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
@@ -36,4 +36,12 @@ def test_a_failed_fetch_is_the_failure_of_who_began_it(tmp_path: Path) -> None:
     told = ask(tmp_path, broken=1, bases=3)
     assert told["failed"] == ["TaskError"]
     assert told["sent"] == [2]
+    assert (told["content"], told["left"]) == (["top", "base"], [])
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again_by_the_same(tmp_path: Path) -> None:
+    """The services may be starting again: nobody's container is refused for that."""
+    told = ask(tmp_path, cut=2, bases=1)
+    assert told["failed"] == []
+    assert told["sent"] == [3]
     assert (told["content"], told["left"]) == (["top", "base"], [])
