@@ -1,22 +1,19 @@
 """nftables without a program being started: Debian's own library reads the text that ``nft`` would.
 
-A change costs about a millisecond, where starting ``nft`` costs ten.
+A change costs about a millisecond, where starting ``nft`` costs ten. One that takes something away costs more: the
+kernel has it wait for a grace period.
 """
 
 from __future__ import annotations
 
 import ctypes
-import re
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
-import gevent
-
 from datacenter.node import netlink
 
 LIBRARY = "libnftables.so.1"
-_TAKES_AWAY = re.compile(r"^\s*(?:delete|flush|destroy)\b", re.MULTILINE)
 
 
 @cache
@@ -46,14 +43,6 @@ def run(text: str, netns: Path | None = None) -> None:
     library.nft_ctx_buffer_error(context)
     failed = library.nft_run_cmd_from_buffer(context, text.encode())
     complaint = library.nft_ctx_get_error_buffer(context).decode(errors="replace").strip() if failed else ""
-    _let_go(context, at_once=not _TAKES_AWAY.search(text))
+    library.nft_ctx_free(context)  # here and now: the library is not made for several threads
     if failed:
         raise OSError(f"nft: {complaint}")
-
-
-def _let_go(context: int, *, at_once: bool) -> None:
-    """Close the library's socket: where something was taken away, the kernel has it wait for a grace period."""
-    if at_once:
-        _library().nft_ctx_free(context)
-    else:
-        gevent.get_hub().threadpool.spawn(_library().nft_ctx_free, context)

@@ -108,7 +108,8 @@ def test_volumes_that_are_being_made_survive_a_kill(docker, running):
         wait_for(lambda: running.http("volapi", "/volumes?name=killed-*"))
         running.kill("services")
         assert [run.result().returncode for run in runs] == [0] * len(names)
-    assert sorted(docker.ok("volume", "ls", "-q", "-f", "name=killed-", "-f", "dangling=true").splitlines()) == names
+    dangling = ("volume", "ls", "-q", "-f", "name=killed-", "-f", "dangling=true")
+    wait_for(lambda: sorted(docker.ok(*dangling).splitlines()) == names)  # what a killed job still held is given up
     assert running.http("volapi", "/volumereservations") == []
     docker.ok("volume", "rm", *names)
 
