@@ -7,13 +7,31 @@ kernel has it wait for a grace period.
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
+import gevent.monkey
+
 from datacenter.node import netlink
 
 LIBRARY = "libnftables.so.1"
+_TOO_HIGH = 1000
+"""The library waits with select(), which ends the process for a descriptor of 1024 or more."""
+
+
+_close = gevent.monkey.get_original("os", "close")
+"""Closes at once: that of gevent closes when the loop comes round, and the number is not free before."""
+
+
+def _reserve() -> list[int]:
+    return [os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(4)]
+
+
+_reserved = _reserve()
+"""Low descriptors, taken while there are some, and given to the library when it opens its own."""
 
 
 @cache
@@ -38,11 +56,24 @@ def run(text: str, netns: Path | None = None) -> None:
     """
     library = _library()
     with netlink.inside(netns) if netns else nullcontext():
-        context = library.nft_ctx_new(0)  # its socket stays in this namespace
+        context = _context(library)  # its socket stays in this namespace
     library.nft_ctx_buffer_output(context)
     library.nft_ctx_buffer_error(context)
     failed = library.nft_run_cmd_from_buffer(context, text.encode())
     complaint = library.nft_ctx_get_error_buffer(context).decode(errors="replace").strip() if failed else ""
     library.nft_ctx_free(context)  # here and now: the library is not made for several threads
+    _reserved.extend(_reserve())
     if failed:
         raise OSError(f"nft: {complaint}")
+
+
+def _context(library: ctypes.CDLL) -> int:
+    """Open the library's socket on a low descriptor, whatever is open. Raises OSError when none is left."""
+    while _reserved:
+        _close(_reserved.pop())
+    lowest = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    _close(lowest)
+    if lowest >= _TOO_HIGH:
+        raise OSError(errno.EMFILE, "nft needs a low descriptor, and all are taken")
+    context: int = library.nft_ctx_new(0)
+    return context

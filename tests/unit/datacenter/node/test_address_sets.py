@@ -72,3 +72,15 @@ def test_many_at_once(sets, held):
     assert held() == many
     sets.change("s", set(), many)
     assert held() == set()
+
+
+def test_the_library_has_a_low_descriptor_whatever_is_open(sets, held, namespace):
+    """It waits with select(), which ends the process for a number of 1024 or more: an agent with many streams has those."""
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1500)]
+    try:
+        nft.run("add element inet t s { 10.0.0.9 }\n", namespace)
+        nft.run("add element inet t s { 10.0.0.8 }\n", namespace)
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
+    assert held() == {"10.0.0.8", "10.0.0.9"}
