@@ -229,7 +229,13 @@ def _taken(call: Call, vm_uuid: str, task: str, began: float) -> str | None:
 
     SDC: VMAPI GET /vms/:uuid/jobs
     """
-    for job in call.services.vmapi.list_vm_jobs(vm_uuid):
+    try:
+        jobs = call.services.vmapi.list_vm_jobs(vm_uuid)
+    except SdcError as error:
+        if error.status == 404:  # not even the VM that it was to make
+            return None
+        raise
+    for job in jobs:
         name, _, _ = str(job["name"]).rpartition("-")
         asked = job["params"].get("x-request-id") == call.request_id and name.replace("-", "_") == task
         if asked and job["uuid"] not in call.jobs and _epoch(job["created_at"]) > began - CLOCKS_APART:

@@ -68,7 +68,7 @@ def test_the_key_of_a_default_administrator_opens_the_account(running):
     tar = running.instance.folder / "gina.tar"
     subprocess.run(["sh", str(ROOT / "tools/busybox-image.sh"), str(tar)], check=True)
     gina.ok("import", str(tar), "ginas")
-    assert ops.ok("images", "--format", "{{.Repository}}") == "ginas"
+    wait_for(lambda: ops("images", "--format", "{{.Repository}}").stdout == b"ginas\n")  # as soon as all workers know
     running.http("mahi", f"{door}/administrator", "DELETE")
     done = wait_for(lambda: (r := ops("ps")).returncode != 0 and r, seconds=20)
     assert b"Unauthorized" in done.stderr

@@ -131,12 +131,21 @@ def test_signals_tell_the_life_of_a_job():
     ]  # fmt: skip
 
 
-def lost_once(*jobs):
+def test_a_submission_that_left_not_even_a_vm_is_made_again():
+    """A create that was lost with the services: VMAPI knows no VM of which to list jobs."""
+    assert lost_once(error=SdcError("vmapi", 404, "ResourceNotFound", "VM not found")) == "second"
+
+
+def lost_once(*jobs, error=None):
     """Run a job whose first submission is not answered, at a VMAPI that has these afterwards: the job's uuid."""
     vmapi, tries = ScriptedVmapi(DONE), []
-    vmapi.list_vm_jobs = lambda vm_uuid: [
-        {"name": "add-nics-7.0.1", "uuid": "other", "created_at": iso(), **job} for job in jobs
-    ]
+
+    def list_vm_jobs(vm_uuid):
+        if error is not None:
+            raise error
+        return [{"name": "add-nics-7.0.1", "uuid": "other", "created_at": iso(), **job} for job in jobs]
+
+    vmapi.list_vm_jobs = list_vm_jobs
     call = SimpleNamespace(
         operation=by_name("network.connect"), services=SimpleNamespace(vmapi=vmapi), request_id="mine", jobs=["earlier"],
         config=SimpleNamespace(job_timeout=5.0), remaining=lambda most: most, hints={},

@@ -83,5 +83,6 @@ def test_what_makes_a_container_is_ended_and_nothing_else(zone, run):
     makers = [run(zone.present_life / "pidfile") for _ in range(2)]
     others = [run(zone.lives / "21" / "pidfile"), run(zone.lives / "1" / "pidfile"), run(zone.uuid)]
     conmon.end_all(zone)
-    assert [process.wait() for process in makers] == [-9, -9]
+    for process in makers:
+        process.wait(10)  # how it ended may have been told to the loop of an earlier test, which reaps all children
     assert [process.poll() for process in others] == [None] * 3
