@@ -103,7 +103,7 @@ def test_pull(faulty, victim):
         done = faulty.docker("pull", name, timeout=ENDING)
         assert faulty.points.fired(point)
         faulty.back()
-        assert done.returncode != 0
+        assert done.returncode != 0 or victim == "gateway"  # its workers may be at the end before they are ended
         assert faulty.settle() == set()
         faulty.docker.ok("pull", name)
         ref = faulty.docker.ok("create", name, "true")
