@@ -177,3 +177,17 @@ def container(docker):
     yield run
     for ref in made:
         docker("rm", "-f", ref)
+
+
+@pytest.fixture
+def network(docker):
+    """Make networks; they are gone after the test."""
+    made = []
+
+    def make(name, *options):
+        made.append(name)
+        return docker.ok("network", "create", *options, name)
+
+    yield make
+    for name in made:
+        docker("network", "rm", name)

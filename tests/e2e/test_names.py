@@ -16,20 +16,6 @@ ALONE = ("--dns", "127.0.0.1")
 
 
 @pytest.fixture
-def network(docker):
-    """Make networks; they are gone after the test."""
-    made = []
-
-    def make(name, *options):
-        made.append(name)
-        return docker.ok("network", "create", *options, name)
-
-    yield make
-    for name in made:
-        docker("network", "rm", name)
-
-
-@pytest.fixture
 def on(network, container):
     """Run containers on a network of their own, which goes after they have gone."""
     network("names")

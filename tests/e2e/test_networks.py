@@ -11,20 +11,6 @@ pytestmark = pytest.mark.docker
 SERVING = ("busybox", "nc", "-ll", "-p", "80", "-e", "echo", "hello")
 
 
-@pytest.fixture
-def network(docker):
-    """Make networks; they are gone after the test."""
-    made = []
-
-    def make(name, *options):
-        made.append(name)
-        return docker.ok("network", "create", *options, name)
-
-    yield make
-    for name in made:
-        docker("network", "rm", name)
-
-
 def test_a_network_is_made_shown_joined_and_removed(docker, running, network, container):
     docker_id = network("net-life", "--label", "stage=test")
     assert docker.ok("network", "ls", "-q", "--no-trunc", "-f", "label=stage=test") == docker_id

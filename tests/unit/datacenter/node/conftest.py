@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from datacenter.node import netlink, syscalls
 from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instance, free_port_base
 
 
@@ -31,3 +32,12 @@ def idle(node):
     vm = node.create("sleep", "600", meta={"docker:env": '["COLOUR=green"]'})
     node.task("machine_boot", uuid=vm)
     return vm
+
+
+@pytest.fixture(scope="module")
+def namespace(tmp_path_factory):
+    """The file of a network namespace of the module's own."""
+    pin = tmp_path_factory.mktemp("net") / "pin"
+    netlink.make_namespace(pin)
+    yield pin
+    syscalls.unmount(pin)

@@ -8,18 +8,10 @@ import subprocess
 
 import pytest
 
-from datacenter.node import netlink, nft, syscalls
+from datacenter.node import nft
 from datacenter.node.address_sets import AddressSets
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")]
-
-
-@pytest.fixture(scope="module")
-def namespace(tmp_path_factory):
-    pin = tmp_path_factory.mktemp("net") / "pin"
-    netlink.make_namespace(pin)
-    yield pin
-    syscalls.unmount(pin)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datacenter.node import netlink, nft, syscalls
+from datacenter.node import nft
 from datacenter.node.peers import Group, Peer
 from datacenter.node.rulesets import NONE, TABLE, OwnedRule, ruleset
 from grammars.firewall import IcmpType, Ports, Rule, Target, parse
@@ -225,14 +225,6 @@ def test_every_set_that_is_looked_into_is_made(given_rules):
     made = ruleset(VM, [OwnedRule(JILL, rule) for rule in given_rules])
     named = set(re.findall(r"@(\w+)", "\n".join([*made.incoming, *made.outgoing])))
     assert named == {group.name for group in made.groups}
-
-
-@pytest.fixture(scope="module")
-def namespace(tmp_path_factory):
-    pin = tmp_path_factory.mktemp("net") / "pin"
-    netlink.make_namespace(pin)
-    yield pin
-    syscalls.unmount(pin)
 
 
 @pytest.mark.node

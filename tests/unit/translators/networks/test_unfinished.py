@@ -8,25 +8,16 @@ from gateway.state.undertakings import NETWORK
 from sdc.errors import SdcError, SdcUnavailable
 from tests.unit.translators.containers.conftest import ALICE
 from tests.unit.translators.containers.test_create import create as create_container
-from tests.unit.translators.containers.test_settling import Dead
-from translators import settling
+from tests.unit.translators.containers.test_settling import dead, later
 from translators.networks import create as creating
 from translators.networks import removal
 from translators.networks.model import NetworkCreate
 
+__all__ = ["dead", "later"]
+
 
 class Died(BaseException):
     """The gateway ends here: nothing of it runs any more."""
-
-
-@pytest.fixture
-def dead(world, tmp_path):
-    return Dead(world, tmp_path)
-
-
-@pytest.fixture
-def later(monkeypatch):
-    return lambda: monkeypatch.setattr(settling, "GRACE_SECONDS", -1.0)
 
 
 def call_of(dead, operation):
