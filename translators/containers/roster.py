@@ -60,8 +60,9 @@ class _Account:
         return time.monotonic() - self.listed < OLDEST_SECONDS
 
     def hear(self, vm_uuid: str) -> None:
-        """Have a VM read again."""
-        self.stale.add(vm_uuid)
+        """Have a VM read again; where they are not all known, it will be anyway."""
+        if self.is_listed:
+            self.stale.add(vm_uuid)
         self._forget()
 
     def hear_of_all(self) -> None:

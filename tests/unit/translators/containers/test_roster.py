@@ -93,6 +93,12 @@ def test_what_a_job_did_is_seen_though_nobody_told_of_it(world, asked, look):
     assert len(asked) == 2
 
 
+def test_news_of_an_account_that_lists_nothing_do_not_pile_up(world, asked):
+    roster(world).find(ALICE, "web")
+    hear(world, "web")
+    assert roster(world)._accounts[ALICE].stale == set()
+
+
 def test_after_a_gap_all_are_listed(world, asked):
     names(world)
     feed_of(world.vmapi)._announce_gap()
