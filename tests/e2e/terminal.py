@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import select
+import selectors
 import struct
 import subprocess
 import termios
@@ -57,8 +57,10 @@ class Terminal:
         return self.process.returncode
 
     def _read(self, seconds: float) -> bool:
-        if not select.select([self._master], [], [], seconds)[0]:
-            return False
+        with selectors.DefaultSelector() as waiting:  # select() knows no descriptor from 1024 on
+            waiting.register(self._master, selectors.EVENT_READ)
+            if not waiting.select(seconds):
+                return False
         try:
             data = os.read(self._master, 65536)
         except OSError:
