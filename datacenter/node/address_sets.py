@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import gevent
+import gevent.monkey
 
 from datacenter.node import netlink
 
@@ -26,6 +27,9 @@ NFPROTO_INET = 1
 F_NESTED = 1 << 15
 LIST_TABLE, LIST_SET, LIST_ELEMENTS = 1, 2, 3
 LIST_ELEMENT, ELEMENT_KEY, DATA_VALUE = 1, 1, 1
+
+_close = gevent.monkey.get_original("os", "close")
+"""Closes at once: that of gevent leaves it to the thread's loop, and the loops of a pool's threads never come round."""
 
 
 class AddressSets:
@@ -55,7 +59,7 @@ class AddressSets:
 
     def close(self) -> None:
         """Let go of the namespace; not in the hub, as the kernel may wait for a grace period first."""
-        gevent.get_hub().threadpool.spawn(os.close, self._socket.detach())
+        gevent.get_hub().threadpool.spawn(_close, self._socket.detach())
 
     def _elements(self, name: str, addresses: Collection[str]) -> bytes:
         listed = b"".join(_element(IPv4Address(address)) for address in sorted(addresses))

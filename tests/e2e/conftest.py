@@ -22,6 +22,8 @@ import pytest
 from gateway.local.instance import ROOT, Instance
 
 LETTERS = os.environ.get("TEST_INSTANCE") or "tuvwxyz"
+PLACE = "gateway-e2e-"
+"""What the names of instances' folders begin with."""
 
 
 @dataclass
@@ -118,12 +120,41 @@ def wait_for(check, seconds: float = 20.0):
 
 
 def free_letter() -> str:
-    """The first letter whose ports nobody listens on."""
+    """The first letter whose ports nobody listens on, and of which nothing is left on this machine."""
     for letter in LETTERS:
+        if _left_of(letter):
+            continue
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", Instance.of({"INSTANCE": letter}).docker_port)):
                 return letter
     raise RuntimeError(f"all instances of {LETTERS} are in use")
+
+
+def _left_of(letter: str) -> list[Path]:
+    """The interfaces and cgroups of an instance, be it alive or dead."""
+    links = [link for kind in ("tdg", "tv") for link in Path("/sys/class/net").glob(f"{kind}{letter}*")]
+    return [*links, *Path("/sys/fs/cgroup").glob(f"**/tdg-{letter}-*")]
+
+
+def _take_down_the_dead() -> None:
+    """Take down the instances of runs that were killed: ours would be blamed for what they left on the machine."""
+    for place in Path(tempfile.gettempdir()).glob(f"{PLACE}*"):
+        if _maker_lives(place):
+            continue
+        told = place / "var" / "datacenter.json"
+        if told.exists():
+            letter = json.loads(told.read_text())["instance"]
+            environ = {**os.environ, "INSTANCE": letter, "INSTANCE_FOLDER": str(told.parent), "PYTHONPATH": str(ROOT)}
+            Running(Instance.of(environ), environ).command("down")
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _maker_lives(place: Path) -> bool:
+    """Whether the run of tests that made a place still goes on; so has one that has only just begun."""
+    try:
+        return b"pytest" in Path("/proc", (place / "maker").read_text(), "cmdline").read_bytes()
+    except OSError:
+        return time.time() - place.stat().st_mtime < 1.0
 
 
 @contextmanager
@@ -131,7 +162,10 @@ def instance_up(nodes: int, **more: str) -> Iterator[Running]:
     """Bring an instance up, and take it down with everything that it made."""
     if os.geteuid() != 0:
         pytest.skip("containers need root")
-    folder = Path(tempfile.mkdtemp(prefix="gateway-e2e-")) / "var"
+    _take_down_the_dead()
+    place = Path(tempfile.mkdtemp(prefix=PLACE))
+    (place / "maker").write_text(str(os.getpid()))
+    folder = place / "var"
     facts = {"INSTANCE": free_letter(), "COMPUTE_NODES": str(nodes), "INSTANCE_FOLDER": str(folder), "ACCOUNT": "alice"}
     environ = {**os.environ, **facts, "PYTHONPATH": str(ROOT), **more}
     instance = Instance.of(environ)
@@ -144,7 +178,7 @@ def instance_up(nodes: int, **more: str) -> Iterator[Running]:
     finally:
         went = running.command("down")
         assert went.returncode == 0, went.stdout + went.stderr
-        folder.parent.rmdir()
+        shutil.rmtree(place)
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def administrator(running, login):
     running.account("ops")
     key = load_ssh_private_key((running.instance.folder / "ops-key").read_bytes(), None)
     certs = running.instance.folder / f"ops-as-{login}"
-    certs.mkdir()
+    certs.mkdir(exist_ok=True)
     der = certificate(login, key, key)
     (certs / "cert.pem").write_bytes(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM))
     (certs / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -59,16 +59,16 @@ def administrator(running, login):
 
 
 def test_the_key_of_a_default_administrator_opens_the_account(running):
-    gina, ops = running.account("gina"), administrator(running, "gina")
+    hana, ops = running.account("hana"), administrator(running, "hana")
     assert b"Unauthorized" in ops("ps").stderr
-    door = "/embedded/accounts/gina/roles"
+    door = "/embedded/accounts/hana/roles"
     member = {"type": "account", "login": "ops", "default": True}
     running.http("mahi", door, "POST", {"name": "administrator", "members": [member]})
     wait_for(lambda: ops("ps").returncode == 0, seconds=20)
-    tar = running.instance.folder / "gina.tar"
+    tar = running.instance.folder / "hana.tar"
     subprocess.run(["sh", str(ROOT / "tools/busybox-image.sh"), str(tar)], check=True)
-    gina.ok("import", str(tar), "ginas")
-    wait_for(lambda: ops("images", "--format", "{{.Repository}}").stdout == b"ginas\n")  # as soon as all workers know
+    hana.ok("import", str(tar), "hanas")
+    wait_for(lambda: ops("images", "--format", "{{.Repository}}").stdout == b"hanas\n")  # as soon as all workers know
     running.http("mahi", f"{door}/administrator", "DELETE")
     done = wait_for(lambda: (r := ops("ps")).returncode != 0 and r, seconds=20)
     assert b"Unauthorized" in done.stderr

@@ -129,10 +129,10 @@ def test_saved_and_loaded(docker, image, tmp_path):
 
 
 def test_another_account_neither_pushes_nor_saves_it(docker, running, registry, image):
-    name, bob = f"{registry}/mine:1", running.account("bob")
+    name, ines = f"{registry}/mine:1", running.account("ines")
     docker.ok("tag", image, name)
     for args in (("save", image), ("save", name), ("push", name)):
-        assert bob(*args).returncode == 1
+        assert ines(*args).returncode == 1
     assert docker.ok("push", name)
 
 

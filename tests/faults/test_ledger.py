@@ -89,42 +89,58 @@ class Plants:
         network = self.running.http("napi", "/networks?name=external")[0]["uuid"]
         asked = {"owner_uuid": self.account(), "belongs_to_uuid": self.vm, "belongs_to_type": "zone"}
         nic = self.running.http("napi", f"/networks/{network}/nics", "POST", asked)
-        yield
-        self.running.http("napi", f"/nics/{nic['mac'].replace(':', '')}", "DELETE")
+        try:
+            yield
+        finally:
+            self.running.http("napi", f"/nics/{nic['mac'].replace(':', '')}", "DELETE")
 
     @contextmanager
     def rule(self):
         asked = {"owner_uuid": self.account(), "enabled": True, "rule": f"FROM any TO vm {self.vm} ALLOW tcp PORT 1"}
         rule = self.running.http("fwapi", "/rules", "POST", asked)
-        yield
-        self.running.http("fwapi", f"/rules/{rule['uuid']}", "DELETE")
+        try:
+            yield
+        finally:
+            self.running.http("fwapi", f"/rules/{rule['uuid']}", "DELETE")
 
     @contextmanager
     def ticket(self):
         server = self.running.http("cnapi", "/servers")[0]["uuid"]
         asked = {"scope": "vm", "id": self.vm, "expires_at": "2999-01-01T00:00:00.000Z"}
         ticket = self.running.http("cnapi", f"/servers/{server}/tickets", "POST", asked)["uuid"]
-        yield
-        self.running.http("cnapi", f"/tickets/{ticket}/release", "PUT")
+        try:
+            yield
+        finally:
+            self.running.http("cnapi", f"/tickets/{ticket}/release", "PUT")
 
     @contextmanager
     def image(self):
         asked = {"name": "half", "version": "1", "type": "docker", "os": "linux", "owner": self.account()}
         image = self.running.http("imgapi", "/images", "POST", asked)["uuid"]
-        yield
-        self.running.http("imgapi", f"/images/{image}", "DELETE")
+        try:
+            yield
+        finally:
+            self.running.http("imgapi", f"/images/{image}", "DELETE")
 
     @contextmanager
     def _folder(self, path: Path):
         path.mkdir()
-        yield
-        path.rmdir()
+        try:
+            yield
+        finally:
+            path.rmdir()
 
     def zone(self):
         return self._folder(self.inside / "zones" / self.vm)
 
+    @contextmanager
     def netns(self):
-        return self._folder(self.inside / "netns" / self.vm)
+        pin = self.inside / "netns" / self.vm
+        pin.touch()
+        try:
+            yield
+        finally:
+            pin.unlink()
 
     def trash(self):
         return self._folder(self.inside / "trash" / f"{self.vm}-1")
@@ -137,23 +153,29 @@ class Plants:
         groups = [top / self.vm for top in inventory.CGROUPS.glob(f"*{self.home.cgroup}")]
         for group in groups:
             group.mkdir()
-        yield
-        for group in groups:
-            group.rmdir()
+        try:
+            yield
+        finally:
+            for group in groups:
+                group.rmdir()
 
     @contextmanager
     def interface(self):
         name = f"tv{self.running.instance.letter}999"
         subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
-        yield
-        subprocess.run(["ip", "link", "del", name], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["ip", "link", "del", name], check=True)
 
     @contextmanager
     def process(self):
         gone = next(vm["uuid"] for vm in self.running.http("vmapi", "/vms") if vm["state"] == "destroyed")
         with subprocess.Popen([sys.executable, "-c", "input()", gone], stdin=subprocess.PIPE) as process:
-            yield
-            process.kill()
+            try:
+                yield
+            finally:
+                process.kill()
 
     @contextmanager
     def _row(self, table: str, **values):
@@ -161,10 +183,12 @@ class Plants:
         marks = ", ".join("?" * len(values))
         with base:
             base.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
-        yield
-        with base:
-            base.execute(f"DELETE FROM {table} WHERE {next(iter(values))} = ?", (next(iter(values.values())),))  # noqa: S608
-        base.close()
+        try:
+            yield
+        finally:
+            with base:
+                base.execute(f"DELETE FROM {table} WHERE {next(iter(values))} = ?", (next(iter(values.values())),))  # noqa: S608
+            base.close()
 
     def link(self):
         return self._row("links", container_uuid=self.vm, container_name="a", target_uuid="b", target_name="b")
