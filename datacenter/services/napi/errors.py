@@ -40,7 +40,8 @@ class InvalidParameters(RestError):
 
     def __init__(self, *problems: Problem) -> None:
         ordered = sorted(problems, key=lambda problem: str(problem["field"]))
-        super().__init__(422, "InvalidParameters", "Invalid parameters", ordered)
+        wrong = any(problem.get("code") != "MissingParameter" for problem in ordered)
+        super().__init__(422, "InvalidParameters", "Invalid parameters" if wrong else "Missing parameters", ordered)
 
 
 class InUse(RestError):

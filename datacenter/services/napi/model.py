@@ -10,6 +10,7 @@ from flask import Flask
 from datacenter.restify import not_found
 from datacenter.services.napi import blocks, networks, pools, routes
 from datacenter.services.napi.addresses import AddressSpace
+from datacenter.services.napi.aggregations import Aggregations
 from datacenter.services.napi.errors import InUse, InvalidParameters, invalid, overlap, used_by
 from datacenter.services.napi.fabrics import Fabrics
 from datacenter.services.napi.networks import Network
@@ -34,6 +35,7 @@ class Napi:
         self.records = Records(self)
         self.pools = pools.Pools(self)
         self.nics = Nics(self)
+        self.aggregations = Aggregations(self)
         self.fabrics = Fabrics(self)
         if not len(self._networks):
             self._seed()

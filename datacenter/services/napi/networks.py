@@ -159,6 +159,9 @@ def whole(value: Any) -> bool:
     )
 
 
+_LIMIT = "invalid limit, must be an integer greater than 0 or less than or equal to 1000"
+_OFFSET = "invalid value, offset must be an integer greater than or equal to 0"
+
 LIST_PARAMS = frozenset(
     ["name", "uuid", "fabric", "family", "vlan_id", "nic_tag", "owner_uuid", "provisionable_by", "limit", "offset"]
 )
@@ -190,9 +193,9 @@ def page(params: Mapping[str, Any]) -> slice:
     limit, offset = params.get("limit", 1000), params.get("offset", 0)
     problems = []
     if not whole(limit) or not 1 <= int(limit) <= 1000:
-        problems.append(invalid("limit", "must be a number between 1 and 1000"))
+        problems.append(invalid("limit", _LIMIT))
     if not whole(offset):
-        problems.append(invalid("offset", "must be a number"))
+        problems.append(invalid("offset", _OFFSET))
     if problems:
         raise InvalidParameters(*problems)
     return slice(int(offset), int(offset) + int(limit))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections import defaultdict
 from ipaddress import IPv4Address
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datacenter.clock import iso
 from datacenter.restify import is_uuid, truthy
+from datacenter.services.napi import macs
 from datacenter.services.napi.errors import (
     InvalidParameters,
     PoolFull,
@@ -51,7 +51,6 @@ LIST_PARAMS = frozenset(
 )
 
 _OUI = "90:b8:d0"
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _STATES = ("provisioning", "stopped", "running")
 _OWNERS = ("other", "server", "zone")
 _OF_NETWORK = (
@@ -92,8 +91,8 @@ class Nics:
         self._nics.watch(self._index)
 
     def get(self, mac: str) -> Nic | None:
-        """The nic of a MAC written with colons or without."""
-        nic = self._nics.get(read_mac(mac))
+        """The nic of a MAC, in any of the forms that NAPI reads."""
+        nic = self._nics.get(macs.read(mac) or "")
         return None if nic is None else self._view(nic)
 
     def of(self, belongs_to_uuid: str) -> list[Nic]:
@@ -124,8 +123,8 @@ class Nics:
         """
         given = self._with_network(given)
         problems = _check(given)
-        mac = read_mac(str(given["mac"])) if given.get("mac") else self.new_mac()
-        if not _MAC.fullmatch(mac):
+        mac = macs.read(given["mac"]) if given.get("mac") else self.new_mac()
+        if mac is None:
             problems.append(invalid("mac", "invalid MAC address"))
         elif mac in self._nics:
             problems.append(duplicate("mac"))
@@ -153,7 +152,7 @@ class Nics:
 
     def update(self, mac: str, changes: dict[str, Any]) -> Nic:
         """Change a nic, its network or address too; the old address is given back. Raises 422, 507."""
-        old = self._nics.get(read_mac(mac))
+        old = self._nics.get(mac)
         if old is None:
             raise KeyError(mac)
         problems = _check({**old, **changes})
@@ -174,7 +173,7 @@ class Nics:
         return self._view(nic)
 
     def delete(self, mac: str) -> None:
-        self._nics.delete(read_mac(mac))
+        self._nics.delete(mac)
 
     def delete_of(self, belongs_to_uuid: str) -> None:
         """Delete every nic of a VM; harmless when it has none."""
@@ -320,12 +319,6 @@ class Nics:
         if "cn_uuid" in nic:
             view["cn_uuid"] = nic["cn_uuid"]
         return view
-
-
-def read_mac(text: str) -> str:
-    """A MAC with colons in lower case, from any of the forms NAPI takes."""
-    digits = text.lower().replace(":", "").replace("-", "")
-    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
 def _flagged(nic: Nic) -> Nic:

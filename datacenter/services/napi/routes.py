@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, request
 
 from datacenter.restify import RestError, encode, is_uuid, not_found, params, reply, service, truthy
-from datacenter.services.napi import fabric_routes, networks, nic_tags, nics, pools, records
+from datacenter.services.napi import aggregation_routes, fabric_routes, macs, networks, nic_tags, nics, pools, records
 from datacenter.services.napi.errors import InvalidParameters, invalid, missing, strict
 from datacenter.services.napi.networks import Network, provisionable, read_address
 
@@ -48,12 +48,12 @@ def make_app(napi: Napi) -> Flask:
         return reply({"config": config, "healthy": True, "services": {"moray": "online"}, "status": "OK"})
 
     _tag_routes(app, napi)
-    _aggregation_routes(app)
     _network_routes(app, napi)
     _pool_routes(app, napi)
     _nic_routes(app, napi)
     _address_routes(app, napi)
     fabric_routes.add_routes(app, napi)
+    aggregation_routes.add_routes(app, napi)
     return app
 
 
@@ -69,22 +69,6 @@ def check_version(document: dict[str, Any]) -> None:
     etag = f"{zlib.crc32(encode(document)):08X}"
     if wanted is not None and wanted.strip('"') not in ("*", etag):
         raise RestError(412, "PreconditionFailed", f"if-match '{wanted}' didn't match etag '{etag}'")
-
-
-def _aggregation_routes(app: Flask) -> None:
-    """Bundles of nodes' nics; the nodes of this data center have one nic, or share the machine's."""
-
-    @app.get("/aggregations")
-    def list_aggregations() -> Response:
-        return reply([])
-
-    @app.post("/aggregations")
-    def create_aggregation() -> Response:
-        raise RestError(501, "NotImplemented", "the nodes of this data center have no nics to bundle")
-
-    @app.route("/aggregations/<aggregation>", methods=["GET", "PUT", "DELETE"])
-    def one_aggregation(aggregation: str) -> Response:
-        raise not_found(f"aggregation {aggregation} not found")
 
 
 def _tag_routes(app: Flask, napi: Napi) -> None:
@@ -289,6 +273,8 @@ def _allowed(document: Network, kind: str) -> Network:
 
 
 def _nic(napi: Napi, mac: str) -> Nic:
+    if macs.read(mac) is None:
+        raise InvalidParameters(invalid("mac", "invalid MAC address"))
     nic = napi.nics.get(mac)
     if nic is None:
         raise not_found("nic not found")

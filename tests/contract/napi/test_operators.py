@@ -225,8 +225,18 @@ def test_fabrics_are_listed_by_field_and_page(http, fabric_network, errors):
     assert errors(http.get(f"{BASE}?limit=0")) == [("limit", "InvalidParameter")]
 
 
-def test_nodes_have_nothing_to_bundle(http):
-    assert http.get("/aggregations").json == []
-    assert refusal(http.post("/aggregations", json={"macs": []}))[:2] == (501, "NotImplemented")
-    for answer in (http.get("/aggregations/x-aggr0"), http.delete("/aggregations/x-aggr0")):
-        assert refusal(answer)[:2] == (404, "ResourceNotFound")
+@pytest.mark.parametrize("form", ["90:b8:d0:1:2:3", "90-b8-d0-01-02-03", "90b8d0010203", "90:B8:D0:01:02:03"])
+def test_macs_are_read_in_all_their_forms(http, form):
+    made = http.post("/nics", json=nic_body(belongs_to_uuid=ABSENT, mac=form))
+    assert (made.status_code, made.json.get("mac")) == (200, "90:b8:d0:01:02:03"), made.json
+    assert http.get(f"/nics/{form}").json == made.json
+
+
+def test_what_is_no_mac_is_told(http, errors):
+    for answer in (
+        http.get("/nics/90b8d0"),
+        http.put("/nics/nope", json={}),
+        http.delete("/nics/90:b8:d0:01:02:03:04"),
+    ):
+        assert errors(answer) == [("mac", "InvalidParameter")]
+    assert http.get("/nics/90b8d0010203").status_code == 404
