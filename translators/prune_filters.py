@@ -11,7 +11,10 @@ from gateway.errors import InvalidParameter
 from translators.filters import Filters
 
 COMMON = frozenset({"until", "label", "label!"})
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_NUMBER = r"(?:\d{1,18}(?:\.\d{1,18})?)"  # bounded, or reading a long one would take its length squared
+_EPOCH = re.compile(_NUMBER, re.ASCII)
+_SPAN = re.compile(rf"({_NUMBER})(h|ms|m|s)", re.ASCII)
+_SPANS = re.compile(rf"(?:{_SPAN.pattern})+", re.ASCII)
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -27,9 +30,9 @@ def until(filters: Filters) -> float | None:
 
 def moment(text: str) -> float:
     """Read epoch seconds, a time or a day (UTC unless told), or a span of time ago (``1h30m``)."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if _EPOCH.fullmatch(text):
         return float(text)
-    if text and not _SPAN.sub("", text):
+    if _SPANS.fullmatch(text):
         return time.time() - sum(float(number) * _SECONDS[unit] for number, unit in _SPAN.findall(text))
     try:
         found = datetime.fromisoformat(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,9 @@ from translators.containers.lookup import find_container
 from translators.containers.named_volumes import mounted
 from translators.containers.networks import network_book
 from translators.containers.packages import package_name
-from translators.containers.ports import Port, parse_port
+from translators.containers.ports import Port, parse_ports
 from translators.containers.volumes import volume_name
-from translators.filters import Filters, truth
+from translators.filters import Filters, matches, truth
 from translators.ids import container_name, docker_id
 from translators.images.lookup import find_image
 from translators.labels import PACKAGE_LABEL
@@ -64,23 +63,6 @@ def _position(selection: Selection, vms: list[Vm], ref: str) -> int:
     return next((at for at, vm in enumerate(vms) if vm["uuid"] == landmark["uuid"]), len(vms))
 
 
-def _matching(values: list[str]) -> Callable[[str], bool]:
-    """Match as Docker does: a value is the text itself, or an expression found in it."""
-
-    def matches(text: str) -> bool:
-        for value in values:
-            if value == text:
-                return True
-            try:
-                if re.search(value, text):
-                    return True
-            except re.error:
-                continue
-        return False
-
-    return matches
-
-
 def _id(selection: Selection, values: list[str]) -> Test:
     """Beginnings of ids, each of which must be that of one container alone, as everywhere."""
     ids = [docker_id(vm) for vm in selection.vms]
@@ -90,8 +72,13 @@ def _id(selection: Selection, values: list[str]) -> Test:
 
 
 def _name(_selection: Selection, values: list[str]) -> Test:
-    matches = _matching(values)
-    return lambda vm: matches(container_name(vm)) or matches(container_name(vm).removeprefix("/"))
+    """Match as Docker does: a value is the name itself, or an expression found in it, with its slash or without."""
+
+    def named(vm: Vm) -> bool:
+        name = container_name(vm)
+        return any(matches(name, value) or matches(name.removeprefix("/"), value) for value in values)
+
+    return named
 
 
 def _label(selection: Selection, values: list[str]) -> Test:
@@ -151,10 +138,6 @@ def _ancestor(selection: Selection, values: list[str]) -> Test:
     return lambda vm: view.image_id(vm) in ids
 
 
-def _ports(values: list[str]) -> set[Port]:
-    return {port for value in values for port in parse_port(value)}
-
-
 def _publish(selection: Selection, values: list[str]) -> Test:
     return _shown_port(selection, values, "PublicPort")
 
@@ -165,7 +148,7 @@ def _expose(selection: Selection, values: list[str]) -> Test:
 
 def _shown_port(selection: Selection, values: list[str], side: str) -> Test:
     """Find a port among those that the list shows, so that what does not run has none, as with dockerd."""
-    wanted = _ports(values)
+    wanted = parse_ports(values)
 
     def test(vm: Vm) -> bool:
         shown = view.ports(vm, selection.published.get(vm["uuid"], set()))

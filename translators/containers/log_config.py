@@ -112,11 +112,15 @@ def plan_log(config: LogConfig | None, *, docker_id: str, enabled: Sequence[str]
         raise InvalidParameter(f"unsupported log driver: {name}")
     _check_options(name, driver, config.Config)
     options = _with_defaults(name, config.Config, docker_id)
-    if len(msgspec.json.encode(options)) > LONGEST:
-        raise InvalidParameter(f"log options are longer than {LONGEST} characters")
+    _check_length(msgspec.json.encode(options))
     match = _SIZE.fullmatch(options.get("max-size", ""))
     size = int(match[1]) * _SIZES[match[2].lower()] if match else default_size
     return LogPlan(name, options, size)
+
+
+def _check_length(text: str | bytes) -> None:
+    if len(text) > LONGEST:
+        raise InvalidParameter(f"log options are longer than {LONGEST} characters")
 
 
 def _check_options(name: str, driver: Driver, options: dict[str, str]) -> None:
@@ -125,6 +129,7 @@ def _check_options(name: str, driver: Driver, options: dict[str, str]) -> None:
     for option, value in options.items():
         if option not in driver.options:
             raise InvalidParameter(f"unknown log opt '{option}' for {name} log driver")
+        _check_length(value)
         wanted = driver.options[option](value)
         if wanted:
             raise InvalidParameter(f"log opt '{option}' must be {wanted}")

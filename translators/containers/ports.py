@@ -24,6 +24,8 @@ PORT_REMAPPING = "port-remapping"
 """Capability of nodes that translate port numbers as ``docker:port_map`` says."""
 MOST = 128
 PER_RULE = 8
+MOST_NAMED = 3 * 65535
+"""Ports that one request may name, each counted as often as it is named: there are no more."""
 _SPEC = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([a-zA-Z]+))?")
 _ANY_ADDRESS = {"", "0.0.0.0", "::", "*"}
 
@@ -36,6 +38,8 @@ class PortPlan:
     unpublished: set[Port] = field(default_factory=set)
     host_ports: dict[Port, list[int]] = field(default_factory=dict)
     """The numbers outside of those published ports that have others than their own alone."""
+    taken: dict[str, set[int]] = field(default_factory=dict)
+    """The numbers outside that are given away, by protocol."""
     warnings: list[str] = field(default_factory=list)
 
     def unpublished_numbers(self, protocol: str) -> list[int]:
@@ -53,6 +57,24 @@ def parse_port(text: str) -> list[tuple[str, int]]:
     return [(protocol, number) for number in range(first, last + 1)]
 
 
+def parse_ports(texts: Iterable[str]) -> set[Port]:
+    """Read several. Raises InvalidParameter, also when they name more ports than there are."""
+    found: set[Port] = set()
+    named = 0
+    for text in texts:
+        ports = parse_port(text)
+        named = _counted(named + len(ports))
+        found.update(ports)
+    return found
+
+
+def _counted(named: int) -> int:
+    """Raise InvalidParameter for ranges that would only be gone through again and again."""
+    if named > MOST_NAMED:
+        raise InvalidParameter(f"too many ports: a request may name {MOST_NAMED}, ranges and repetitions counted out")
+    return named
+
+
 def plan_ports(body: ContainerCreate, image_ports: Iterable[str], *, remaps: bool = False) -> PortPlan:
     """Sort ports into published and merely exposed ones; with ``remaps`` nodes translate port numbers.
 
@@ -60,14 +82,14 @@ def plan_ports(body: ContainerCreate, image_ports: Iterable[str], *, remaps: boo
     """
     plan = PortPlan()
     exposed = _supported(image_ports, plan, warn=False) | _supported(body.ExposedPorts, plan, warn=True)
+    named = 0
     for spec, bindings in body.HostConfig.PortBindings.items():
         bound = parse_port(spec)
-        for port in bound:
-            if port[0] not in PROTOCOLS:
-                raise NotImplementedHere("publish port: unknown protocol: must be tcp or udp")
-            for binding in bindings or []:
-                _check_address(binding or PortBinding())
-                _bind(plan, port, (binding or PortBinding()).HostPort, remaps=remaps)
+        named = _counted(named + len(bound) * max(1, len(bindings or ())))
+        if bound[0][0] not in PROTOCOLS:
+            raise NotImplementedHere("publish port: unknown protocol: must be tcp or udp")
+        for binding in bindings or []:
+            _bind(plan, bound, binding or PortBinding(), remaps=remaps)
         plan.published.update(bound)
     if body.HostConfig.PublishAllPorts:
         plan.published |= exposed
@@ -78,7 +100,7 @@ def plan_ports(body: ContainerCreate, image_ports: Iterable[str], *, remaps: boo
 
 
 def _supported(specs: Iterable[str], plan: PortPlan, *, warn: bool) -> set[Port]:
-    found = {port for spec in specs for port in parse_port(spec)}
+    found = parse_ports(specs)
     supported = {port for port in found if port[0] in PROTOCOLS}
     if warn and found - supported:
         plan.warnings.append("Exposed ports other than tcp and udp are not recorded.")
@@ -94,22 +116,25 @@ def _check_address(binding: PortBinding) -> None:
         )
 
 
-def _bind(plan: PortPlan, port: Port, asked: str, *, remaps: bool) -> None:
-    """Give a port a number outside: its own where that will do, else the first of the range that is free."""
-    wanted = [port[1]] if asked in {"", "0"} else [number for _, number in parse_port(asked)]
-    if port[1] in wanted:
-        number = port[1]
-    elif remaps:
-        taken = {n for (protocol, _), numbers in plan.host_ports.items() if protocol == port[0] for n in numbers}
-        number = next((n for n in wanted if n not in taken), wanted[0])
-    else:
-        raise NotImplementedHere(
-            "publish port: remapping of port numbers not allowed: this data center translates no ports, "
-            f"publish {port[1]}:{port[1]}/{port[0]} instead"
-        )
-    numbers = plan.host_ports.setdefault(port, [])
-    if number not in numbers:
-        numbers.append(number)
+def _bind(plan: PortPlan, bound: list[Port], binding: PortBinding, *, remaps: bool) -> None:
+    """Give ports numbers outside: their own where that will do, else the first of the range that are free."""
+    _check_address(binding)
+    own = binding.HostPort in {"", "0"}
+    wanted = bound if own else parse_port(binding.HostPort)
+    numbers = range(wanted[0][1], wanted[-1][1] + 1)
+    taken = plan.taken.setdefault(bound[0][0], set())
+    free = (number for number in numbers if number not in taken)
+    for port in bound:
+        number = port[1] if port[1] in numbers else next(free, numbers[0])
+        if number != port[1] and not remaps:
+            raise NotImplementedHere(
+                "publish port: remapping of port numbers not allowed: this data center translates no ports, "
+                f"publish {port[1]}:{port[1]}/{port[0]} instead"
+            )
+        known = plan.host_ports.setdefault(port, [])
+        if number not in known:
+            known.append(number)
+            taken.add(number)
 
 
 def _check_apart(plan: PortPlan) -> None:

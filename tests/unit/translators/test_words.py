@@ -15,7 +15,7 @@ from gateway.errors import (
 from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 from translators.containers.lookup import pick
 from translators.errors import speaking_docker
-from translators.filters import parse_filters, truth
+from translators.filters import matches, parse_filters, truth
 from translators.labels import from_tags, to_tags
 from translators.names import check_name, random_name
 
@@ -110,3 +110,22 @@ def test_a_full_id_wins_over_a_name_and_a_name_over_a_prefix():
         pick(vms, "ab")
     with pytest.raises(NotFound, match="No such container: zz"):
         pick(vms, "zz")
+
+
+@pytest.mark.parametrize(("text", "wanted", "is_found"), [
+    ("web-1", "web", True),
+    ("web-1", "^web-[0-9]$", True),
+    ("web-1", "^1", False),
+    ("a+b", "a+b", True),
+    ("web", "[", False),
+    ("web", "(?!db)web", False),
+    ("web", "(.{1000}){1000}", False),
+])  # fmt: skip
+def test_filters_match_texts_or_expressions_of_gos(text, wanted, is_found):
+    assert matches(text, wanted) is is_found
+
+
+@pytest.mark.parametrize("wanted", ["(a|a)*$!", "(a+)+$!", "(.*)*!"])
+def test_no_expression_takes_longer_than_its_text_is_long(wanted):
+    """Python's own engine would be at these for ages."""
+    assert not matches("a" * 5000, wanted)

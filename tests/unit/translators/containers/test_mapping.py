@@ -89,6 +89,23 @@ def test_two_ports_cannot_have_one_number_outside(bindings, more):
         planned(bindings, **more)
 
 
+def test_a_whole_range_has_another_range_outside():
+    plan = planned({"20000-39999/tcp": ["40000-59999"], **{f"{n}/udp": [f"{n + 1}"] for n in range(1, 20_000)}})
+    assert plan.host_ports["tcp", 39_999] == [59_999]
+    assert plan.host_ports["udp", 1] == [2]
+
+
+@pytest.mark.parametrize("many", [
+    {"PortBindings": {"1-65535/tcp": [PortBinding(HostPort="1-65535")] * 1000}},
+    {"PortBindings": {f"{n}-65535/tcp": None for n in range(1, 1000)}},
+])  # fmt: skip
+def test_no_request_names_more_ports_than_there_are(many):
+    with pytest.raises(InvalidParameter, match="too many ports"):
+        plan_ports(ContainerCreate(HostConfig=HostConfig(**many)), (), remaps=True)
+    with pytest.raises(InvalidParameter, match="too many ports"):
+        plan_ports(ContainerCreate(ExposedPorts={f"{n}-65535": {} for n in range(1, 1000)}), ())
+
+
 DOCKER_ID = "96a6e2b06c51" + "0" * 52
 
 
@@ -120,6 +137,8 @@ def test_log_defaults():
     ("fluentd", {"fluentd_address": "tcp://a:1"}, "invalid protocol"),
     ("syslog", {"syslog_address": "udp://a", "syslog_facility": "24"}, "one of: kern"),
     ("syslog", {"syslog_address": "udp://a", "syslog_tag": "x" * 1024}, "longer than 1024"),
+    ("syslog", {"syslog_address": "udp://a", "syslog_tag": "{{" * 500_000}, "longer than 1024"),
+    ("json-file", {"max_size": "1" * 5000 + "k"}, "longer than 1024"),
     ("syslog", {"syslog_address": "udp://a", "syslog_tag": "{{.Nome}}"}, "no other templates than {{.ID}}, "),
 ])  # fmt: skip
 def test_bad_log_options(driver, options, words):
