@@ -14,6 +14,7 @@ from gateway.errors import InvalidParameter, NotImplementedHere
 from gateway.state.image_records import ImageRecord
 from translators.events.recorder import tell_image
 from translators.images import changes as instructions
+from translators.images.client_tar import open_tar
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
 from translators.images.spool import Spool
@@ -68,6 +69,6 @@ def _check_archive(spool: Spool) -> None:
     if not spool.size:
         return
     try:
-        tarfile.open(fileobj=spool.file, mode="r:").close()
+        open_tar(spool.file).close()
     except tarfile.TarError as error:
         raise InvalidParameter(f"Error processing tar file: {error}") from error

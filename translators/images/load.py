@@ -12,6 +12,7 @@ from gateway.errors import DockerError, InvalidParameter
 from gateway.state.image_records import ImageRecord
 from translators.events.recorder import tell_image
 from translators.images.archive import Archive, Entry
+from translators.images.client_tar import open_tar, read_members
 from translators.images.layers import BroughtLayer, store_image
 from translators.images.lookup import parse_reference
 from translators.images.messages import Message, failure
@@ -35,10 +36,11 @@ def load(call: Call, upload: BinaryIO, *, quiet: bool) -> Iterator[Message]:
 def _loading(call: Call, spool: Spool, *, quiet: bool) -> Iterator[Message]:
     with spool:
         try:
-            with tarfile.open(fileobj=spool.file, mode="r:") as tar:
+            with open_tar(spool.file) as tar:
+                read_members(tar)
                 for entry in Archive(tar).entries():
                     yield from _load_one(call, spool.file, entry, quiet=quiet)
-        except tarfile.TarError as error:
+        except (tarfile.TarError, RecursionError) as error:
             yield failure(f"Error processing tar file: {error}")
         except DockerError as error:
             yield failure(error.message)

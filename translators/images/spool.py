@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tempfile
 import time
 import zlib
@@ -15,11 +16,17 @@ from typing import BinaryIO, Protocol, Self, cast
 
 import zstandard
 
-from gateway.errors import InvalidParameter
+from gateway.errors import InvalidParameter, Unavailable
 
 _BLOCK = 256 * 1024
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 DAMAGED = (zlib.error, zstandard.ZstdError, EOFError)
+SPARED = 1 << 30
+"""Bytes that stay free on the disk (a twentieth of it, if that is less): records of all accounts are on it, too."""
+
+_LOOK_EVERY = 64
+"""Blocks between two looks at the disk."""
+
 _REFUSED = {b"BZh": "bzip2", b"\xfd7z": "xz"}
 
 
@@ -39,11 +46,16 @@ class Spool:
 
     @classmethod
     def of(cls, source: Source, folder: Path | None) -> Self:
-        """Read a source to its end, through gzip or zstd when it is compressed so. Raises InvalidParameter."""
+        """Read a source to its end, through gzip or zstd when it is compressed so.
+
+        Raises InvalidParameter, and Unavailable before the disk is full.
+        """
         file = cast("BinaryIO", tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - handed over
         digest, size = hashlib.sha256(), 0
         try:
-            for block in _plain(source):
+            for number, block in enumerate(_plain(source)):
+                if number % _LOOK_EVERY == 0:
+                    _check_room(file)
                 digest.update(block)
                 size += len(block)
                 file.write(block)
@@ -69,6 +81,12 @@ class Spool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def _check_room(file: BinaryIO) -> None:
+    disk = os.fstatvfs(file.fileno())
+    if disk.f_bavail * disk.f_frsize < min(SPARED, disk.f_blocks * disk.f_frsize // 20):
+        raise Unavailable("the archive is too large for the room that is left here: try again later")
 
 
 def _plain(source: Source) -> Iterator[bytes]:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import tarfile
 
 import pytest
 
 from gateway.errors import InvalidParameter
 from tests.unit.translators.images.conftest import archive, tar_of
 from translators.images import importing, load
+from translators.images.client_tar import MOST_HEADERS
 from translators.images.lookup import find_image
 
 
@@ -65,6 +67,39 @@ def test_a_layer_must_be_what_its_digest_says(world):
     [message] = loaded(world, data.replace(b"good layer", b"evil layer"))
     assert "invalid diffID" in message["error"]
     assert world.state.images.count("alice-uuid") == 0
+
+
+def many_members():
+    one = tarfile.TarInfo("x").tobuf(tarfile.GNU_FORMAT)
+    return one * (MOST_HEADERS // len(one) + 1) + bytes(1024)
+
+
+def long_name():
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1 << 40
+    return header.tobuf(tarfile.GNU_FORMAT) + b"x" * 4096
+
+
+def long_attribute():
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 40
+    return header.tobuf(tarfile.GNU_FORMAT) + b"x" * 4096
+
+
+@pytest.mark.parametrize("data", [many_members(), long_name(), long_attribute()], ids=["many", "name", "attribute"])
+def test_headers_take_no_more_memory_than_they_may(world, data):
+    assert "headers are larger" in loaded(world, gzip.compress(data))[-1]["error"]
+
+
+@pytest.mark.parametrize("data", [long_name(), long_attribute()], ids=["name", "attribute"])
+def test_nor_do_those_of_what_is_imported(world, data):
+    with pytest.raises(InvalidParameter, match="headers are larger"):
+        importing.import_image(world.call(), "-", io.BytesIO(data), repo="", tag="", message="", changes=[])
+
+
+def test_a_document_nested_without_end_is_refused(world):
+    data = archive((["a:1"], [b"x"]), **{"index.json": b'{"manifests":[{"annotations":' + b'{"a":' * 100_000})
+    assert "error" in loaded(world, data)[-1]
 
 
 def test_a_tar_becomes_an_image(world):

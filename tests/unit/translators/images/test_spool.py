@@ -4,14 +4,15 @@ import bz2
 import gzip
 import hashlib
 import io
+from types import SimpleNamespace
 
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import InvalidParameter
-from translators.images.spool import Pieces, Slice, Spool, measure
+from gateway.errors import InvalidParameter, Unavailable
+from translators.images.spool import SPARED, Pieces, Slice, Spool, measure
 
 WAYS = {
     "plain": lambda data: data,
@@ -37,6 +38,17 @@ def test_big_streams_pass_in_pieces():
     data = bytes(3_000_000) + b"end"
     with Spool.of(io.BytesIO(gzip.compress(data)), None) as spool:
         assert spool.size == len(data)
+
+
+def test_the_disk_is_never_filled(monkeypatch):
+    """What compresses well is small on its way; the records of all accounts are on the same disk."""
+    room = [SPARED, SPARED - 4096]
+    monkeypatch.setattr(
+        "os.fstatvfs", lambda _: SimpleNamespace(f_bavail=room.pop(0) // 4096, f_frsize=4096, f_blocks=1 << 30)
+    )
+    with pytest.raises(Unavailable, match="too large for the room"):
+        Spool.of(io.BytesIO(gzip.compress(bytes(20_000_000))), None)
+    assert not room
 
 
 @pytest.mark.parametrize("broken", [gzip.compress(b"x" * 1000)[:-9], b"\x1f\x8b" + b"nonsense" * 9])
