@@ -23,6 +23,8 @@ def decode(data: bytes, model: Any = None) -> Any:
         raw = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         raise InvalidParameter(f"invalid JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidParameter("invalid JSON: it is nested too deeply") from error
     if model is None:
         return raw
     try:

@@ -21,6 +21,8 @@ from wsproto.utilities import ProtocolError
 from sdc.errors import SdcUnavailable
 
 HEARTBEAT_SECONDS = 27.8
+LOST_MILLISECONDS = 30_000
+"""After which a heartbeat that the other machine has not acknowledged ends the connection; TCP would try for 15 min."""
 CONNECT_SECONDS = 5.0
 SUB_RESOURCES = ("alias", "state", "nics", "destroyed", "tags", "internal_metadata", "server_uuid")
 
@@ -49,6 +51,7 @@ class Changefeed:
         try:
             self._socket = socket.create_connection((self._host, self._port), timeout=CONNECT_SECONDS)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_MILLISECONDS)
             version = (b"accept-version", b"~1")
             request = Request(host=f"{self._host}:{self._port}", target="/changefeeds", extra_headers=[version])
             self._send(request)

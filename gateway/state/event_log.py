@@ -16,6 +16,8 @@ from gateway.state.database import Database, Row
 KEPT_SECONDS = 7 * 86400.0
 KEPT_EVENTS = 10_000
 """Of each account, so that a busy one pushes out nobody else's."""
+KEPT_CHARACTERS = 32_000_000
+"""Of each account's, too: commands and labels, which events carry, may be as long as requests are."""
 LOOK_SECONDS = 0.05
 """Between two looks for what other workers wrote, while somebody here listens."""
 _TIDY_EVERY = 64
@@ -84,6 +86,12 @@ class EventLog:
             "DELETE FROM events WHERE owner_uuid = ? AND place <="
             " (SELECT place FROM events WHERE owner_uuid = ? ORDER BY place DESC LIMIT 1 OFFSET ?)",
             (owner_uuid, owner_uuid, KEPT_EVENTS),
+        )
+        self._db.execute(
+            "DELETE FROM events WHERE owner_uuid = ? AND place <= (SELECT MAX(place) FROM (SELECT place,"
+            " SUM(LENGTH(action) + LENGTH(attributes)) OVER (ORDER BY place DESC) AS characters"
+            " FROM events WHERE owner_uuid = ?) WHERE characters > ?)",
+            (owner_uuid, owner_uuid, KEPT_CHARACTERS),
         )
 
     def head(self) -> int:

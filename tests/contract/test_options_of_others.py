@@ -49,6 +49,8 @@ def test_what_a_plain_node_cannot_do_for_an_exec_is_refused(house, field, value)
         ({"DetachKeys": "ctrl-"}, 400, "ctrl-"),
         ({"ConsoleSize": "x"}, 400, "ConsoleSize"),
         ({"Cmd": []}, 400, "No exec command specified"),
+        ({"Cmd": ["echo", "x" * 131072]}, 400, "exec echo: argument list too long"),
+        ({"Cmd": ["echo"], "Env": ["A=" + "x" * 100_000] * 21}, 400, "exec echo: argument list too long"),
     ],
 )
 def test_what_an_exec_may_not_say(house, fields, status, words):

@@ -22,6 +22,10 @@ from translators.events.recorder import tell
 Vm = dict[str, Any]
 
 
+_LONGEST_WORD, _MOST_WORDS = 128 * 1024, 2 * 1024 * 1024
+"""Bytes of an argument, and of all with the environment: Linux's MAX_ARG_STRLEN and what is usual of its ARG_MAX."""
+
+
 class ExecCreate(msgspec.Struct, kw_only=True):
     """Body of POST /containers/{id}/exec."""
 
@@ -58,6 +62,7 @@ def create(call: Call, ref: str, body: ExecCreate) -> str:
     vm = _running(find_container(call, ref), ref)
     if not body.Cmd:
         raise InvalidParameter("No exec command specified")
+    _check_length([*body.Cmd, *(body.Env or ())])
     detach_keys.parse(body.DetachKeys)
     _refuse_unsupported(call, body)
     config = msgspec.to_builtins(body)
@@ -71,6 +76,13 @@ def _running(vm: Vm, ref: str) -> Vm:
     if not vm.get("server_uuid"):
         raise Conflict(f"container {ref} is not placed on a compute node yet")
     return vm
+
+
+def _check_length(words: list[str]) -> None:
+    """Refuse what no kernel starts, and what would only be kept until somebody tries."""
+    sizes = [len(word.encode()) for word in words]
+    if max(sizes) >= _LONGEST_WORD or sum(sizes) > _MOST_WORDS:
+        raise InvalidParameter(f"exec {words[0][:64]}: argument list too long")
 
 
 def _refuse_unsupported(call: Call, body: ExecCreate) -> None:

@@ -31,6 +31,8 @@ OLDEST_SECONDS = 60.0
 MOST_SINGLY = 50
 """VMs that are read again by their uuids; when more have changed, all are listed."""
 MOST_ACCOUNTS = 256
+MOST_FOUND = 1000
+"""What clients called single containers, of one account: each beginning of an id is another."""
 MOST_NEWS = 1000
 MOST_BYTES = 8 << 20
 """Of answers kept for one account."""
@@ -126,6 +128,8 @@ class Roster:
         news, read = account.news, time.monotonic()
         vm = pick(candidates(self._vmapi, owner_uuid, ref), ref)
         if self._feed.connected and news == account.news:
+            if len(account.found) >= MOST_FOUND:
+                account.found.clear()
             account.found[ref] = (read, vm)
         return vm
 

@@ -47,6 +47,7 @@ def test_without_a_model_everything_stays():
         (b"[1]", "invalid request body"),
         (b"{nonsense", "invalid JSON"),
         (b"", "EOF"),
+        (b'{"a":' * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_wrong_is_named(data, words):

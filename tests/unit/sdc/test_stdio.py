@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdc.errors import SdcUnavailable
-from sdc.stdio import FRAMES, FrameConsole, LineConsole, connect
+from sdc.stdio import FRAMES, FrameConsole, LineConsole, connect, open_socket
 
 
 def frame(kind, payload=b""):
@@ -182,6 +182,14 @@ def test_the_framing_the_node_agreed_to_is_used():
             server.accept()[0].close()
             assert isinstance(console, kind)
             console.close()
+
+
+def test_a_node_that_is_switched_off_is_noticed_though_its_streams_are_silent():
+    with socket.create_server(("127.0.0.1", 0)) as node:
+        sock = open_socket({"host": "127.0.0.1", "port": node.getsockname()[1]})
+        with sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 60
 
 
 def test_nobody_there_is_unavailable():

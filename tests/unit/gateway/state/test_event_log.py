@@ -113,3 +113,13 @@ def test_only_so_many_of_an_account_are_kept_and_only_so_long(state, monkeypatch
     monkeypatch.setattr(event_log, "KEPT_SECONDS", 0.0)
     write(state, ALICE, *("top" for _ in range(event_log._TIDY_EVERY)))
     assert state.events.read(BOB, after=0) == []
+
+
+def test_long_events_are_fewer(state, monkeypatch):
+    monkeypatch.setattr(event_log, "KEPT_CHARACTERS", 5000)
+    write(state, BOB, "create")
+    write(state, ALICE, *(f"exec_create: {n} {'x' * 1000}" for n in range(200)))
+    kept = actions(state.events.read(ALICE, after=0, most=1000))
+    assert kept[-1].startswith("exec_create: 199 ")
+    assert len(kept) < 5 + event_log._TIDY_EVERY
+    assert actions(state.events.read(BOB, after=0)) == ["create"]

@@ -55,6 +55,14 @@ def test_asked_once_as_long_as_there_is_no_news(world, asked):
     assert names(world, BOB) == set()
 
 
+def test_of_single_containers_only_so_many_names_are_remembered(world, asked, monkeypatch):
+    monkeypatch.setattr(rosters, "MOST_FOUND", 3)
+    whole = roster(world).find(ALICE, "web")["internal_metadata"]["docker:id"]
+    for digits in range(4, 40):
+        assert roster(world).find(ALICE, whole[:digits])["alias"] == "web"
+    assert len(roster(world)._accounts[ALICE].found) <= 3
+
+
 def test_what_is_heard_is_read_again_alone(world, asked):
     names(world)
     world.vm("web")["state"] = "running"
