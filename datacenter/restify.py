@@ -14,11 +14,15 @@ from email.utils import formatdate
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask, Response, current_app, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.http import HTTP_STATUS_CODES
 
 Route = Callable[..., Any]
 encode = msgspec.json.Encoder().encode
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
+"""In the order in which the services have their routes."""
 
 
 class RestError(Exception):
@@ -45,11 +49,14 @@ def not_found(message: str) -> RestError:
 def service(name: str, server: str) -> Flask:
     """Make the Flask app of one service; ``server`` is its Server header."""
     app = Flask(name, static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.before_request(_begin)
 
     def finish(response: Response) -> Response:
+        code = response.status_code
+        response.status = f"{code} {HTTP_STATUS_CODES[code]}"
         response.headers.update(manners(name, server, g.request_id, g.began))
         return response
 
@@ -59,12 +66,32 @@ def service(name: str, server: str) -> Flask:
     return app
 
 
-def content_md5(response: Response) -> Response:
-    """Say the digest of a body, as the services on older restifies do."""
+def full_response(response: Response) -> Response:
+    """Add what the services on older restifies say beside: who may ask from elsewhere, and the digest of a body.
+
+    Their request id is the uuid that a request is about, unless it brought an id as ``request-id``.
+    """
+    headers = response.headers
+    headers["Access-Control-Allow-Origin"] = "*"
+    headers["Access-Control-Allow-Headers"] = (
+        "Accept, Accept-Version, Content-Length, Content-MD5, Content-Type, Date, Api-Version, Response-Time"
+    )
+    if request.url_rule is not None:
+        headers["Access-Control-Allow-Methods"] = _methods(request.url_rule.rule)
+    headers["Access-Control-Expose-Headers"] = "Api-Version, Request-Id, Response-Time"
     if response.get_data():
         digest = hashlib.md5(response.get_data(), usedforsecurity=False).digest()
-        response.headers["Content-MD5"] = base64.b64encode(digest).decode()
+        headers["Content-MD5"] = base64.b64encode(digest).decode()
+    about = next(iter((request.view_args or {}).values()), None)
+    headers.setdefault("Request-Id", g.request_id if about is None or "request-id" in request.headers else str(about))
+    headers["Response-Time"] = str(_milliseconds(g.began))
     return response
+
+
+def _methods(path: str) -> str:
+    """What can be asked of a path, in words of ``GET, HEAD``."""
+    known = {method for rule in current_app.url_map.iter_rules() if rule.rule == path for method in rule.methods or ()}
+    return ", ".join(method for method in _METHODS if method in known)
 
 
 def manners(name: str, server: str, request_id: str, began: float) -> list[tuple[str, str]]:
@@ -73,9 +100,13 @@ def manners(name: str, server: str, request_id: str, began: float) -> list[tuple
         ("Server", server),
         ("Date", formatdate(usegmt=True)),
         ("x-request-id", request_id),
-        ("x-response-time", str(int((time.monotonic() - began) * 1000))),
+        ("x-response-time", str(_milliseconds(began))),
         ("x-server-name", name),
     ]
+
+
+def _milliseconds(began: float) -> int:
+    return int((time.monotonic() - began) * 1000)
 
 
 def _begin() -> None:
@@ -86,8 +117,10 @@ def _begin() -> None:
 def _http_error(error: HTTPException) -> Response:
     if error.code == 404:
         return reply({"code": "ResourceNotFound", "message": f"{request.path} does not exist"}, 404)
-    if error.code == 405:
-        return reply({"code": "MethodNotAllowed", "message": f"{request.method} is not allowed"}, 405)
+    if isinstance(error, MethodNotAllowed):
+        known = error.valid_methods or ()
+        allow = ", ".join(method for method in _METHODS if method in known)
+        return reply({"code": "MethodNotAllowed", "message": f"{request.method} is not allowed"}, 405, Allow=allow)
     if error.code == 500:
         return reply({"code": "InternalError", "message": "an unexpected error occurred"}, 500)
     return reply({"code": "BadRequest", "message": error.description or error.name}, error.code or 400)

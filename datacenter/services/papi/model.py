@@ -35,14 +35,15 @@ class Papi:
     def search(self, terms: dict[str, Any], text: str | None = None) -> list[Package]:
         """Packages that match an LDAP filter and every ``attribute=value`` term.
 
-        A term's value may carry ``*`` wildcards; a JSON array in it means any of its elements.
+        A term's value may carry ``*`` wildcards; a JSON array in it means any of its elements. What is asked for by
+        owner finds packages that are everybody's, too.
         Raises 409 InvalidArgument when the filter cannot be read.
         """
         try:
             parts: list[ldapfilter.Filter] = [ldapfilter.parse(text)] if text else []
             parts.extend(_term(attribute, value) for attribute, value in terms.items())
         except ldapfilter.FilterError as error:
-            raise RestError(409, "InvalidArgument", f"filter is invalid: {error}") from error
+            raise RestError(409, "InvalidArgument", "Provided search filter is not valid") from error
         wanted = ldapfilter.And(tuple(parts))
         return [package for package in self._packages.all() if wanted.matches(package)]
 
@@ -69,11 +70,17 @@ class Papi:
 
 
 def _term(attribute: str, value: Any) -> ldapfilter.Filter:
+    found: list[ldapfilter.Filter] = [ldapfilter.attribute_filter(attribute, str(choice)) for choice in _choices(value)]
+    if attribute == "owner_uuids":
+        found.append(ldapfilter.Not(ldapfilter.attribute_filter(attribute, "*")))
+    return ldapfilter.Or(tuple(found))
+
+
+def _choices(value: Any) -> list[Any]:
+    """The alternatives that a term names: a text that is a JSON array, or itself."""
     text = value if isinstance(value, str) else json.dumps(value)
-    if text.startswith("["):
-        try:
-            choices = json.loads(text)
-        except ValueError as error:
-            raise ldapfilter.FilterError(f"{attribute} is no JSON array") from error
-        return ldapfilter.Or(tuple(ldapfilter.attribute_filter(attribute, str(choice)) for choice in choices))
-    return ldapfilter.attribute_filter(attribute, text)
+    try:
+        read = json.loads(text) if text.startswith("[") else text
+    except ValueError:
+        read = text
+    return read if isinstance(read, list) else [read]

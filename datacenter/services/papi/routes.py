@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 
-from datacenter.restify import RestError, content_md5, is_uuid, not_found, params, reply, service, truthy
+from datacenter.restify import RestError, full_response, is_uuid, not_found, params, reply, service, truthy
 from datacenter.services.papi import schema
 
 if TYPE_CHECKING:
@@ -25,11 +26,16 @@ def make_app(papi: Papi) -> Flask:
 
     @app.get("/ping")
     def ping() -> Response:
-        return reply({"pid": 0, "backend": "up"})
+        return reply({"pid": os.getpid(), "backend": "up"})
 
     @app.route("/packages", methods=["GET", "HEAD"])
     def list_packages() -> Response:
-        found, count = _page(papi)
+        bag = params()
+        bag |= {key: values for key, values in request.args.lists() if len(values) > 1}
+        terms = {key: value for key, value in bag.items() if key in schema.ATTRIBUTES}
+        if not bag.get("filter") and terms.keys() and terms.keys() <= schema.OBJECTS:
+            return reply(None, 404)
+        found, count = _page(papi, bag, terms)
         return reply(found, x_resource_count=str(count))
 
     @app.post("/packages")
@@ -39,13 +45,13 @@ def make_app(papi: Papi) -> Flask:
 
     @app.get("/packages/<uuid>")
     def get_package(uuid: str) -> Response:
-        return reply(_visible(papi, uuid), request_id=uuid)
+        return reply(_visible(papi, uuid))
 
     @app.put("/packages/<uuid>")
     def update_package(uuid: str) -> Response:
         bag = params()
         package = papi.update(_find(papi, uuid), _attributes(bag), force=truthy(bag.get("force")))
-        return reply(package, request_id=uuid)
+        return reply(package)
 
     @app.delete("/packages/<uuid>")
     def delete_package(uuid: str) -> Response:
@@ -53,23 +59,20 @@ def make_app(papi: Papi) -> Flask:
         if not truthy(request.args.get("force")):
             raise RestError(405, "BadMethod", "Packages cannot be deleted")
         papi.delete(uuid)
-        return reply(None, 204, request_id=uuid)
+        return reply(None, 204)
 
     return app
 
 
 def _headers(response: Response) -> Response:
-    headers = response.headers
-    headers["Api-Version"] = VERSION
-    headers["Response-Time"] = "0"
-    return content_md5(response)
+    response.headers["Api-Version"] = VERSION
+    return full_response(response)
 
 
-def _page(papi: Papi) -> tuple[list[Package], int]:
-    bag = params()
-    bag |= {key: values for key, values in request.args.lists() if len(values) > 1}
-    terms = {key: value for key, value in bag.items() if key not in _CONTROL}
-    found = papi.search(terms, str(bag.get("filter", "")))
+def _page(papi: Papi, bag: dict[str, Any], terms: dict[str, Any]) -> tuple[list[Package], int]:
+    """The packages asked for: by a filter alone if there is one, else by attributes; what is none is not looked at."""
+    text = str(bag.get("filter") or "")
+    found = papi.search({} if text else terms, text)
     count = len(found)
     sort = bag.get("sort")
     if sort is not None:

@@ -109,6 +109,9 @@ ATTRIBUTES: dict[str, Check] = {
 }
 """In the order in which a package is written out."""
 
+OBJECTS = frozenset(name for name, check in ATTRIBUTES.items() if check in (_object, _objects))
+"""Attributes that nothing is found by."""
+
 REQUIRED = (
     "active",
     "cpu_cap",

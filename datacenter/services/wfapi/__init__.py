@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from datacenter.restify import content_md5, service
+from datacenter.restify import full_response, service
 from datacenter.services.wfapi import jobs
 from datacenter.services.wfapi.routes import WfapiRoutes
 from datacenter.workflow.definition import Workflow
@@ -22,7 +22,7 @@ class Wfapi:
         self.definitions = dc.store.bucket("workflows")
         self.engine.elsewhere = self._brought
         self.app = service("wfapi", "WorkflowAPI")
-        self.app.after_request(content_md5)
+        self.app.after_request(full_response)
         self.app.register_blueprint(WfapiRoutes(self).blueprint())
 
     def _brought(self, workflow_uuid: str) -> Workflow | None:

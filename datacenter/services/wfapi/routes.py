@@ -98,7 +98,7 @@ class WfapiRoutes:
         return reply(shown, 201, location=f"/workflows/{made['uuid']}", request_id=made["uuid"])
 
     def get_workflow(self, workflow_uuid: str) -> Response:
-        return reply(self._workflow(workflow_uuid), request_id=workflow_uuid)
+        return reply(self._workflow(workflow_uuid))
 
     def update_workflow(self, workflow_uuid: str) -> Response:
         known = self._workflow(workflow_uuid)
@@ -108,7 +108,7 @@ class WfapiRoutes:
         changes = given if isinstance(given, dict) else {}
         definitions.check(changes)
         self._definitions.put(workflow_uuid, {**known, **changes, "uuid": workflow_uuid})
-        return reply({"uuid": workflow_uuid, **changes}, request_id=workflow_uuid)
+        return reply({"uuid": workflow_uuid, **changes})
 
     def delete_workflow(self, workflow_uuid: str) -> Response:
         known = self._workflow(workflow_uuid)
@@ -166,14 +166,14 @@ class WfapiRoutes:
                     raise RestError(409, "Conflict", message)
 
     def get_job(self, job_uuid: str) -> Response:
-        return reply(self._view(self._job(job_uuid)), request_id=job_uuid)
+        return reply(self._view(self._job(job_uuid)))
 
     def cancel_job(self, job_uuid: str) -> Response:
         """Stop a job before its next task; the one that runs is let finish, and the job is ``running`` until then."""
         self._job(job_uuid)
         doc = self._engine.cancel(job_uuid)
         assert doc is not None
-        return reply({**self._view(doc), "execution": "canceled"}, request_id=job_uuid)
+        return reply({**self._view(doc), "execution": "canceled"})
 
     def resume_job(self, job_uuid: str) -> Response:
         """Give a waiting job what it waits for: a ``result``, or an ``error``, a text or an object."""
@@ -185,7 +185,7 @@ class WfapiRoutes:
             code = str(facts.get("restCode") or facts.get("name") or "InternalError")
             error = TaskError(code, str(facts.get("message", "")))
         doc = self._engine.go_on(job_uuid, str(asked.get("result") or "OK"), error)
-        return reply(self._view(doc or self._job(job_uuid)), request_id=job_uuid)
+        return reply(self._view(doc or self._job(job_uuid)))
 
     def get_info(self, job_uuid: str) -> Response:
         return reply(self._job(job_uuid)["info"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -117,11 +118,16 @@ MINE = f"(|(owner_uuids={OWNER})(!(owner_uuids=*)))"
         ({"name": ["sample-1G", "sample-2*", "nope"]}, 3),
         ({"name": "sdc_volume_nfs*"}, 11),
         ({"max_physical_memory": "1024", "name": "sample-*"}, 1),
-        ({"owner_uuids": "*"}, 0),
+        ({"owner_uuids": OWNER, "name": "*1G"}, 2),
+        ({"owner_uuids": f'["{OWNER}"]', "name": "*1G"}, 2),
+        ({"owner_uuids": ABSENT, "name": "*1G"}, 1),
+        ({"name": "sample-1G", "colour": "red"}, 1),
+        ({"name": "[1,"}, 0),
+        ({"filter": "(name=sample-*)", "name": "nope"}, 10),
     ],
 )
 def test_searches(http, query, count):
-    http.post("/packages", json=ASKED)
+    http.post("/packages", json={**ASKED, "owner_uuids": [OWNER]})
     found = http.get("/packages", query_string=query)
     assert found.status_code == 200
     assert found.headers["x-resource-count"] == str(count)
@@ -141,7 +147,7 @@ def test_a_search_is_sorted_and_cut(http):
     assert [package["name"] for package in by_name] == sorted(unsorted)
 
 
-@pytest.mark.parametrize("query", [{"filter": "(name=x"}, {"limit": "many"}, {"name": "[1,"}])
+@pytest.mark.parametrize("query", [{"filter": "(name=x"}, {"limit": "many"}])
 def test_unreadable_searches_are_refused(http, query):
     refused = http.get("/packages", query_string=query)
     assert (refused.status_code, refused.json["code"]) == (409, "InvalidArgument")
@@ -186,4 +192,21 @@ def test_every_package_is_a_valid_one(http):
 
 
 def test_ping(http):
-    assert http.get("/ping").json["backend"] == "up"
+    assert http.get("/ping").json == {"pid": os.getpid(), "backend": "up"}
+
+
+def test_nothing_is_found_by_attributes_that_hold_objects(http):
+    answer = http.get("/packages?traits=x")
+    assert (answer.status_code, answer.data) == (404, b"")
+    assert http.get("/packages?traits=x&name=sample-1G").status_code == 200
+
+
+def test_answers_are_full_ones(http):
+    """What the captured service said in every answer's headers."""
+    headers = http.get(f"/packages/{ABSENT}").headers
+    assert headers["Access-Control-Allow-Methods"] == "GET, HEAD, PUT, DELETE"
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Access-Control-Expose-Headers"] == "Api-Version, Request-Id, Response-Time"
+    assert headers["Request-Id"] == ABSENT
+    listed = http.get("/packages", headers={"x-request-id": OWNER}).headers
+    assert (listed["Access-Control-Allow-Methods"], listed["Request-Id"]) == ("GET, HEAD, POST", OWNER)
