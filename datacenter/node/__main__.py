@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _clean_up(home: Home) -> int:
-    """Clean inside the namespace in a child, then let the namespace itself go from outside."""
+    """Clean inside the namespace in a child, then, when nothing is left in it, let it go from outside."""
     import os
 
     child = os.fork()
@@ -48,8 +48,10 @@ def _clean_up(home: Home) -> int:
         Node(home).clean_up()
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    home.leave_nothing()
-    return os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0:
+        home.leave_nothing()
+    return code
 
 
 if __name__ == "__main__":

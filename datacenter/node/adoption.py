@@ -18,11 +18,11 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def load_zones(node: Node) -> None:
-    """Read every zone's record; a folder whose record was never finished is discarded."""
+    """Read every zone's record; a folder whose record was never finished is discarded, and so is what is none."""
     for folder in node.home.zones.iterdir():
         try:
             zone = Zone.load(folder)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
             rootfs.unmount(folder / "rootfs")
             node.discard(folder)
         else:

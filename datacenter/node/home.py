@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from datacenter.node import spawn, syscalls
@@ -133,6 +134,8 @@ class Home:
                 syscalls.unmount(mounted)
         if self.root.is_dir():
             self.root.rmdir()
+        with suppress(OSError):  # other nodes of the machine are still there, or it went with one
+            self.root.parent.rmdir()
 
 
 def _is_hybrid() -> bool:

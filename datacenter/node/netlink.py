@@ -23,6 +23,8 @@ RTA_OIF, RTA_GATEWAY = 4, 5
 IFF_UP = 1
 NLMSG_ERROR = 2
 LO_INDEX = 1
+OWN = Path("/proc/thread-self/ns/net")
+"""The network namespace of the thread that looks."""
 
 
 def attribute(kind: int, data: bytes) -> bytes:
@@ -113,35 +115,52 @@ class Netlink:
 
 
 @contextmanager
+def opened(namespace: Path) -> Iterator[int]:
+    """Hold a namespace by a descriptor for the block."""
+    fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
 def inside(namespace: Path) -> Iterator[None]:
     """Stand in another network namespace. Nothing in the block may let another greenlet run."""
-    ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    theirs = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        syscalls.setns(theirs, syscalls.CLONE_NEWNET)
-        yield
-    finally:
-        syscalls.setns(ours, syscalls.CLONE_NEWNET)
-        os.close(ours)
-        os.close(theirs)
+    with opened(namespace) as theirs, opened(OWN) as ours:
+        try:
+            syscalls.setns(theirs, syscalls.CLONE_NEWNET)
+            yield
+        finally:
+            syscalls.setns(ours, syscalls.CLONE_NEWNET)
 
 
 def make_namespace(pin: Path) -> None:
     """Make a network namespace with lo up and keep it in the file ``pin``."""
     pin.touch()
-    ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with opened(OWN) as ours:
         syscalls.unshare(syscalls.CLONE_NEWNET)
         try:
-            syscalls.bind(Path("/proc/thread-self/ns/net"), pin)
+            syscalls.bind(OWN, pin)
             with Netlink() as link:
                 link.set_up(LO_INDEX)
             for name, value in NAMESPACE_SYSCTLS.items():
                 Path("/proc/sys/net", name).write_text(value)
         finally:
             syscalls.setns(ours, syscalls.CLONE_NEWNET)
-    finally:
-        os.close(ours)
+
+
+def drop_namespace(pin: Path, trash: Path) -> None:
+    """Let a namespace go that is kept in a file, and the file. What lies there and is a folder goes to ``trash``."""
+    try:
+        syscalls.unmount(pin)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the file is there, the mount is not: an agent died in between
+            raise
+    if pin.is_dir():
+        pin.rename(trash / f"{pin.name}-{os.urandom(4).hex()}")
+    else:
+        pin.unlink()
 
 
 NAMESPACE_SYSCTLS = {

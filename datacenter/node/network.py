@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from gevent.lock import RLock
 
@@ -133,12 +133,7 @@ class Network:
         if uuid in self._shared():
             self._shared().discard(uuid)
             self._empty(path)
-        try:
-            syscalls.unmount(path)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # the file is there, the mount is not: an agent died in between
-                raise
-        path.unlink()
+        netlink.drop_namespace(path, self._home.trash)
 
     def _shared(self) -> set[str]:
         """The zones whose network others were put into; an agent that has just begun reads it from these."""
@@ -190,8 +185,8 @@ class Network:
         with self._making:
             bridge = self._bridge(nic, address, mtu)
         host_end = f"tv{self._home.settings.instance}%d"  # the kernel numbers it: the last life's may still be going
-        with _Opened(namespace) as pin, netlink.Netlink() as host:
-            host.add_veth(host_end, bridge, interface, netns=pin.fd, mac=nic["mac"], mtu=mtu)
+        with netlink.opened(namespace) as pin, netlink.Netlink() as host:
+            host.add_veth(host_end, bridge, interface, netns=pin, mac=nic["mac"], mtu=mtu)
         container, index = _enter(namespace, interface)
         with container:
             container.set_up(index)
@@ -289,16 +284,3 @@ def _remove_bridge(host: netlink.Netlink, name: str) -> bool:
     except OSError:
         return not (Path("/sys/class/net") / name).exists()
     return True
-
-
-class _Opened:
-    """A file's descriptor for the time of a with block."""
-
-    def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.fd)

@@ -74,7 +74,7 @@ def unmount(root: Path) -> None:
     try:
         syscalls.unmount(root)
     except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOENT}:  # not mounted: nothing to do
+        if error.errno not in {errno.EINVAL, errno.ENOENT, errno.ENOTDIR}:  # not mounted: nothing to do
             raise
 
 

@@ -1,0 +1,94 @@
+"""What others left in a node's folders keeps neither an agent from starting nor a clean-up from being complete."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from datacenter.node import cgroups, netlink
+from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instance, free_port_base, nic, until
+
+pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A node of the test's own, which it may take down."""
+    center = Center(free_port_base())
+    node = TestedNode(tmp_path / "node", center.port_base, free_instance())
+    node.start()
+    yield node
+    node.clean_up()
+    center.close()
+
+
+def folder(node, name):
+    return node.state / "nodes" / "0" / name
+
+
+def leave_things(node):
+    (folder(node, "netns") / "stray" / "deeper").mkdir(parents=True)
+    (folder(node, "netns") / "stray" / "deeper" / "file").touch()
+    (folder(node, "zones") / "no-zone").write_text("a file")
+
+
+def test_an_agent_starts_over_what_is_no_namespace_and_no_zone(node):
+    vm = node.create("sleep", "60", nics=[nic(21)])
+    node.task("machine_boot", uuid=vm)
+    node.crash()
+    leave_things(node)
+    node.start()
+    names = {path.name for part in ("netns", "zones") for path in folder(node, part).iterdir()}
+    assert not names & {"stray", "no-zone"}
+    until(lambda: not list(folder(node, "trash").iterdir()))
+    assert node.task("machine_load", uuid=vm)["vm"]["state"] == "running"
+    node.task("machine_destroy", uuid=vm)
+
+
+def test_a_folder_in_the_place_of_a_namespace_does_not_keep_a_zone_from_running(node):
+    vm = node.create("ip", "-4", "-o", "addr", nics=[nic(22)])
+    (folder(node, "netns") / vm).mkdir()
+    node.task("machine_boot", uuid=vm)
+    assert node.wait(vm)["exit_status"] == 0
+    assert nic(22)["ip"] in node.log(vm)
+
+
+def test_cleanup_is_complete_when_everything_was_killed(own):
+    kinds = {
+        kind: own.create("sleep", "600", nics=[nic(number)])
+        for number, kind in enumerate(("runs", "paused", "held"), 30)
+    }
+    for vm in kinds.values():
+        own.task("machine_boot", uuid=vm)
+    pids = [own.task("machine_load", uuid=vm)["vm"]["pid"] for vm in kinds.values()]
+    own.task("machine_pause", uuid=kinds["paused"])
+    own.crash()
+    freeze(f"/tdg-{own.instance}-{own.mark}/{kinds['held']}")
+    record = folder(own, "zones") / kinds["held"] / "zone.json"
+    record.write_text(record.read_text().replace('"held":false', '"held":true'))
+    for vm in kinds.values():
+        os.kill(int((folder(own, "zones") / vm / "lives" / "1" / "conmon.pid").read_text()), signal.SIGKILL)
+    leave_things(own)
+    own.clean_up()
+    until(lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()])
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/tdg-?-{own.mark}"))
+    assert str(own.state) not in Path("/proc/self/mountinfo").read_text()
+    assert not Path(f"/run/tdg/{own.mark}").exists()
+
+
+def freeze(group):
+    if cgroups.is_v2():
+        (cgroups.folder(group, "") / "cgroup.freeze").write_text("1")
+    else:
+        (cgroups.folder(group, "freezer") / "freezer.state").write_text("FROZEN")
+
+
+def test_looking_into_a_namespace_that_is_gone_keeps_nothing_open(tmp_path):
+    before = os.listdir("/proc/self/fd")
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError), netlink.inside(tmp_path / "gone"):
+            pass
+    assert len(os.listdir("/proc/self/fd")) == len(before)
