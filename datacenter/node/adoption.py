@@ -96,6 +96,6 @@ def clean_up(node: Node) -> None:
     node.exports.discard_own(node)
     node.outside.sweep()
     _remove_strangers(node)
-    node.network.remove_unused()
     cgroups.kill_all(node.home.cgroup)  # containers whose records somebody deleted
     cgroups.remove_empty(node.home.cgroup)
+    node.network.remove_unused()

@@ -74,7 +74,8 @@ def pids(group: str) -> list[int]:
 
 
 def kill_all(group: str) -> None:
-    """Kill every process of a group and the groups below it, and wait a moment for their end."""
+    """Kill every process of a group and the groups below it, frozen ones too, and wait a moment for their end."""
+    _thaw(group)
     deadline = time.monotonic() + KILL_LIMIT
     while (found := pids(group)) and time.monotonic() < deadline:
         for pid in found:
@@ -83,6 +84,16 @@ def kill_all(group: str) -> None:
             except ProcessLookupError:
                 continue
         time.sleep(0.02)
+
+
+def _thaw(group: str) -> None:
+    """Let what is frozen in a group and the groups below it go on: in the older hierarchy it could not even die."""
+    name, word = ("cgroup.freeze", "0") if is_v2() else ("freezer.state", "THAWED")
+    for file in folder(group, "freezer").glob(f"**/{name}"):
+        try:
+            file.write_text(word)
+        except OSError:
+            continue  # the group went while we looked
 
 
 def remove_empty(group: str) -> None:

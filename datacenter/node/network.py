@@ -153,10 +153,11 @@ class Network:
             self._unplug(namespace, name)
 
     def remove_strays(self, known: Collection[str]) -> None:
-        """Let all namespaces go but those of known zones and our own spare ones."""
+        """Let all namespaces go but those of known zones and our own spare ones; at once, whoever is still in them."""
         spare = {pin.name for pin in self._spare}
         for pin in list(self._home.netns.iterdir()):
             if pin.name not in known and pin.name not in spare:
+                self._empty(pin)
                 self.disconnect(pin.name)
 
     def fill_spare(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def test_cleanup_is_complete_when_everything_was_killed(own):
     assert not list(Path("/sys/fs/cgroup").glob(f"**/tdg-?-{own.mark}"))
     assert str(own.state) not in Path("/proc/self/mountinfo").read_text()
     assert not Path(f"/run/tdg/{own.mark}").exists()
+
+
+def test_cleanup_finds_what_no_record_tells_of(own):
+    vm = own.create("sleep", "600", nics=[nic(33)])
+    pid = own.task("machine_boot", uuid=vm)["vm"]["pid"]
+    own.task("machine_pause", uuid=vm)
+    own.crash()
+    os.kill(int((folder(own, "zones") / vm / "lives" / "1" / "conmon.pid").read_text()), signal.SIGKILL)
+    for name in ("zones", "runtime"):
+        shutil.rmtree(folder(own, name) / vm)
+    own.clean_up()
+    until(lambda: not Path(f"/proc/{pid}").exists())
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/tdg-?-{own.mark}"))
+    assert not list(Path("/sys/class/net").glob(f"tdg{own.instance}*"))
 
 
 def freeze(group):
