@@ -191,7 +191,6 @@ class TestedNode:
         self.state = state
         self.environment = {**os.environ, **(environment or {})}
         self.port = port_base + 30
-        self.instance = instance
         self.settings = state / "datacenter.json"
         state.mkdir(parents=True, exist_ok=True)
         facts = {"state": str(state), "instance": instance, "port_base": port_base, **settings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,10 @@ def own(tmp_path):
 
 def folder(node, name):
     return node.state / "nodes" / "0" / name
+
+
+def letter(node):
+    return json.loads(node.settings.read_text())["instance"]
 
 
 def leave_things(node):
@@ -67,7 +72,7 @@ def test_cleanup_is_complete_when_everything_was_killed(own):
     pids = [own.task("machine_load", uuid=vm)["vm"]["pid"] for vm in kinds.values()]
     own.task("machine_pause", uuid=kinds["paused"])
     own.crash()
-    freeze(f"/tdg-{own.instance}-{own.mark}/{kinds['held']}")
+    freeze(f"/tdg-{letter(own)}-{own.mark}/{kinds['held']}")
     record = folder(own, "zones") / kinds["held"] / "zone.json"
     record.write_text(record.read_text().replace('"held":false', '"held":true'))
     for vm in kinds.values():
@@ -91,7 +96,7 @@ def test_cleanup_finds_what_no_record_tells_of(own):
     own.clean_up()
     until(lambda: not Path(f"/proc/{pid}").exists())
     assert not list(Path("/sys/fs/cgroup").glob(f"**/tdg-?-{own.mark}"))
-    assert not list(Path("/sys/class/net").glob(f"tdg{own.instance}*"))
+    assert not list(Path("/sys/class/net").glob(f"tdg{letter(own)}*"))
 
 
 def freeze(group):
