@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from gateway.local.instance import BIN, ROOT, Instance
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 
 def _instance() -> Instance:
@@ -32,8 +36,24 @@ def main() -> None:
         os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{BIN}"  # install.sh may have put docker there
 
 
+_of_settings = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Settings file [$GATEWAY_CONFIG, else conf/gateway.toml]",
+)
+
+
+def _settings(config: str | None, environ: Mapping[str, str] | None = None) -> Settings:
+    from gateway import settings
+
+    try:
+        return settings.load(config, environ)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @main.command()
-@click.option("--config", type=click.Path(exists=True, dir_okay=False), help="Settings file [conf/gateway.toml]")
+@_of_settings
 def serve(config: str | None) -> NoReturn:
     """Run the gateway in the foreground, against the data center its settings name."""
     if config:
@@ -106,13 +126,13 @@ def routes() -> None:
 
 
 @main.command()
-def middleware() -> None:
+@_of_settings
+def middleware(config: str | None) -> None:
     """Print the effective chain of every operation, first to last."""
-    from gateway import settings
     from gateway.pipeline import Pipeline
 
     try:
-        pipeline = Pipeline.load(settings.load())
+        pipeline = Pipeline.load(_settings(config))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     for operation, members in pipeline.describe():
@@ -120,17 +140,21 @@ def middleware() -> None:
 
 
 @main.command()
+@_of_settings
 @click.option("--all", "everything", is_flag=True, help="Also options that are honoured as on a Docker host")
-def capabilities(everything: bool) -> None:
-    """Print what the data center's compute nodes can do, and what becomes of every option with them."""
-    from gateway import settings
+def capabilities(config: str | None, everything: bool) -> None:
+    """Print what the data center's compute nodes can do, and what becomes of every option with them.
+
+    The data center is that of the settings file, without one the local instance's.
+    """
     from gateway.blueprints import RESOURCES
     from gateway.capability_page import lines
     from sdc import DataCenterClients
     from sdc.cnapi import CAPABILITIES_KEY
     from sdc.errors import SdcError
 
-    urls = settings.load(environ={**_instance().gateway_environment(), **os.environ}).services
+    local = {} if config else _instance().gateway_environment()
+    urls = _settings(config, {**local, **os.environ}).services
     names = urls.__struct_fields__
     clients = DataCenterClients.connect({name: getattr(urls, name) for name in names})
     try:

@@ -15,13 +15,14 @@ from urllib.parse import parse_qs
 
 from gateway.blueprints.binding import Handler, House, Resource, json_of
 from gateway.call import Call, Peer, Reply
-from gateway.front import COMMON_HEADERS, is_request_id
+from gateway.front import COMMON_HEADERS
 from gateway.operations import Operation
 from gateway.refusals import Answer, Asked, answer_to
 from gateway.versions import negotiate, parsed
 from gateway.wire.http1 import http_date
 from gateway.wire.peer import Peer as WirePeer
 from gateway.wire.spawn import spawn
+from middleware.request_id import given_id
 
 _VERSIONED = re.compile(r"/v([0-9.]+)(/.*)")
 _ODD = frozenset({"CONTENT-LENGTH", "TRANSFER-ENCODING", "UPGRADE", "EXPECT"})
@@ -69,8 +70,7 @@ class DirectReads:
             arguments = parse_qs(query, keep_blank_values=True, errors="strict")
         except ValueError:
             return None
-        given = headers.get("x-request-id") or headers.get("request-id") or ""
-        asked = Asked("GET", path, given if is_request_id(given) else str(uuid.uuid4()), parsed(version))
+        asked = Asked("GET", path, given_id(headers) or str(uuid.uuid4()), parsed(version))
         try:
             negotiated = negotiate(version)
             if negotiated < route.operation.since:

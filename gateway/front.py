@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.settings import Settings
 from gateway.versions import CEILING
+from middleware.request_id import ID_HEADERS, given_id
 
 SERVER = "Triton/0.1.0 (linux)"
 
@@ -26,14 +27,8 @@ COMMON_HEADERS: tuple[tuple[str, str], ...] = (
 """Sent with every reply, errors included; clients negotiate with them."""
 
 _PING = re.compile(r"^(/v\d+\.\d+)?/_ping$")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-def is_request_id(text: str) -> bool:
-    """Whether a client's word is taken for the request's id."""
-    return _REQUEST_ID.fullmatch(text) is not None
 
 
 class FrontDoor:
@@ -72,8 +67,8 @@ class FrontDoor:
             if path == "/ca.pem" and self._certificate:
                 headers = [*COMMON_HEADERS, ("Content-Type", "application/x-pem-file")]
                 return self._answer(method, Path(self._certificate).read_bytes(), headers, start_response)
-        given = environ.get("HTTP_X_REQUEST_ID") or environ.get("HTTP_REQUEST_ID") or ""
-        environ["gateway.request_id"] = given if is_request_id(given) else str(uuid.uuid4())
+        asked = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in ID_HEADERS}
+        environ["gateway.request_id"] = given_id(asked) or str(uuid.uuid4())
         return self._app(environ, start_response)
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from uuid import uuid4
 
 import structlog
@@ -12,7 +13,14 @@ from gateway.errors import DockerError
 from middleware.base import Middleware
 
 HEADER = "X-Request-Id"
+ID_HEADERS = ("request-id", "x-request-id")
 _FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+
+
+def given_id(headers: Mapping[str, str]) -> str:
+    """Return the id that a client gives its request, "" when it gives none that is taken; names in lower case."""
+    given = (headers.get(name, "") for name in ID_HEADERS)
+    return next((text for text in given if _FORM.fullmatch(text)), "")
 
 
 class RequestId(Middleware):
@@ -26,12 +34,7 @@ class RequestId(Middleware):
     name = "request_id"
 
     def before(self, call: Call) -> None:
-        for header in ("request-id", "x-request-id"):
-            if _FORM.fullmatch(call.headers.get(header, "")):
-                call.request_id = call.headers[header]
-                break
-        else:
-            call.request_id = call.request_id or str(uuid4())
+        call.request_id = given_id(call.headers) or call.request_id or str(uuid4())
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(req_id=call.request_id, operation=call.operation.name)
 

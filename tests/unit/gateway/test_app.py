@@ -109,6 +109,12 @@ def test_every_reply_bears_what_clients_negotiate_with_and_an_id(gateway, method
     assert reply.headers["X-Request-Id"] == "mine-1"
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/containers/nobody/top", "/version"])
+def test_of_two_ids_all_mean_the_same_one(gateway, path):
+    reply = ask(gateway, "GET", path, headers={"X-Request-Id": "second", "Request-Id": "first"})
+    assert reply.headers["X-Request-Id"] == "first"
+
+
 def test_clients_below_the_floor_are_told_in_plain_text(gateway):
     reply = ask(gateway, "GET", "/v1.23/version")
     assert reply.content_type == "text/plain; charset=utf-8"

@@ -135,6 +135,19 @@ def test_capabilities_are_those_of_the_servers(command, cnapi):
     assert "HostConfig.Dns " in everything
 
 
+def test_settings_files_are_named_on_the_command_line(command, tmp_path, cnapi):
+    settings = tmp_path / "ours.toml"
+    settings.write_text(f'chain = ["request_id", "authentication"]\n[services]\ncnapi = "{cnapi}"\n')
+    assert SERVERS[0]["uuid"] in command("capabilities", "--config", str(settings)).stdout
+    chains = command("middleware", "--config", str(settings)).stdout
+    assert "authentication" in chains
+    assert "quota" not in chains
+    settings.write_text("workers = 0\n")
+    for name in ("capabilities", "middleware"):
+        refused = command(name, "--config", str(settings))
+        assert (refused.exit_code, "workers" in refused.stderr) == (1, True)
+
+
 def test_a_data_center_that_does_not_answer_is_a_sentence(command):
     done = command("capabilities", GATEWAY_SERVICES__CNAPI="http://127.0.0.1:9")
     assert done.exit_code == 1
