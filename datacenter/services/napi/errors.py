@@ -75,3 +75,8 @@ def strict(params: dict[str, Any], allowed: frozenset[str]) -> None:
     if unknown:
         text = f"Unknown parameters: {', '.join(unknown)}"
         raise InvalidParameters({"field": unknown, "code": "UnknownParameters", "message": text})
+
+
+def known(params: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
+    """The parameters that a route reads; most that make or change something pass over all others."""
+    return {name: value for name, value in params.items() if name in fields}

@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from datacenter.restify import is_uuid, params, reply
 from datacenter.services.napi import routes
 from datacenter.services.napi.errors import InvalidParameters, invalid, strict
+from datacenter.services.napi.fabrics import LAST_VLAN, VLAN_RULE
 from datacenter.services.napi.networks import Network, choices, page
 
 if TYPE_CHECKING:
@@ -134,7 +135,11 @@ def _owner(owner_uuid: str) -> str:
 
 
 def _vlan(napi: Napi, owner_uuid: str, vlan_id: str) -> Vlan:
-    return napi.fabrics.vlan(_owner(owner_uuid), vlan_id)
+    """The VLAN of a path. Raises 404, and 422 for what can be none."""
+    owner = _owner(owner_uuid)
+    if not (vlan_id.isdecimal() and int(vlan_id) <= LAST_VLAN):
+        raise InvalidParameters(invalid("vlan_id", VLAN_RULE))
+    return napi.fabrics.vlan(owner, str(int(vlan_id)))
 
 
 def _given(allowed: frozenset[str]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ Vlan = dict[str, Any]
 DEFAULT_NAME = "My-Fabric-Network"
 DEFAULT_VLAN = 2
 NIC_TAG = "sdc_overlay"
+LAST_VLAN = 4095
+VLAN_RULE = f"VLAN ID must be a number between 0 and {LAST_VLAN}"
 
 _PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 _ALLOC_PREFIXES = range(16, 30)
@@ -50,8 +52,8 @@ class Fabrics:
         """Make a VLAN of an account's fabric. Raises 422 InvalidParameters."""
         problems = [missing(field) for field in ("name", "vlan_id") if given.get(field) in (None, "")]
         vlan_id = given.get("vlan_id")
-        if vlan_id is not None and not (whole(vlan_id) and int(vlan_id) <= 4095):
-            problems.append(invalid("vlan_id", "VLAN ID must be a number between 0 and 4095"))
+        if vlan_id is not None and not (whole(vlan_id) and int(vlan_id) <= LAST_VLAN):
+            problems.append(invalid("vlan_id", VLAN_RULE))
         elif f"{owner_uuid}/{vlan_id}" in self._vlans:
             problems.append(duplicate("vlan_id"))
         if problems or vlan_id is None:

@@ -18,6 +18,7 @@ SMALLEST_PREFIX = 29
 
 _REQUIRED = ("name", "nic_tag", "provision_end_ip", "provision_start_ip", "subnet", "vlan_id")
 _TAG = re.compile(r"[A-Za-z0-9_]+(/[0-9]+)?")
+_PREFIX = re.compile(r"[0-9a-f-]*[*]")
 
 _ORDER = (
     "family",
@@ -175,7 +176,7 @@ def provisionable(document: Network, owner_uuid: str) -> bool:
 
 
 def select(documents: list[Network], params: dict[str, Any]) -> list[Network]:
-    """Networks or pools that pass all list filters, cut to the page. Raises 422 InvalidParameters."""
+    """Networks or pools that pass all list filters, by name, cut to the page. Raises 422 InvalidParameters."""
     problems = [
         invalid(field, "invalid UUID")
         for field in ("owner_uuid", "provisionable_by")
@@ -183,9 +184,25 @@ def select(documents: list[Network], params: dict[str, Any]) -> list[Network]:
     ]
     if "vlan_id" in params and not all(map(whole, choices(params["vlan_id"]))):
         problems.append(invalid("vlan_id", "must be a number"))
+    if "uuid" in params and (wrong := _wrong_prefix(str(params["uuid"]))):
+        problems.append(invalid("uuid", wrong))
     if problems:
         raise InvalidParameters(*problems)
-    return [document for document in documents if _passes(document, params)][page(params)]
+    found = [document for document in documents if _passes(document, params)]
+    return sorted(found, key=lambda document: str(document["name"]))[page(params)]
+
+
+def _wrong_prefix(text: str) -> str | None:
+    """What is wrong with a uuid, or the beginning of one before a ``*``."""
+    if not text.strip():
+        return "must not be empty"
+    if "*" not in text:
+        return None if is_uuid(text) else "invalid UUID"
+    if text.count("*") > 1:
+        return "need only 1 wildcard"
+    if not text.endswith("*"):
+        return "only UUID prefixes are allowed"
+    return None if _PREFIX.fullmatch(text) else "UUID prefix has invalid chars"
 
 
 def page(params: Mapping[str, Any]) -> slice:
@@ -205,7 +222,7 @@ def _passes(document: Network, params: dict[str, Any]) -> bool:
     for field in ("name", "family", "nic_tag", "vlan_id", "networks"):
         if field in params and not _one_of(document.get(field), choices(params[field])):
             return False
-    if "uuid" in params and not _uuid_matches(document["uuid"], choices(params["uuid"])):
+    if "uuid" in params and not _uuid_matches(document["uuid"], str(params["uuid"])):
         return False
     if "fabric" in params and truthy(params["fabric"]) != document.get("fabric", False):
         return False
@@ -223,5 +240,5 @@ def _one_of(value: Any, wanted: list[str]) -> bool:
     return any(str(item) in wanted for item in (value if isinstance(value, list) else [value]))
 
 
-def _uuid_matches(value: str, wanted: list[str]) -> bool:
-    return any(value.startswith(text[:-1]) if text.endswith("*") else value == text for text in wanted)
+def _uuid_matches(value: str, wanted: str) -> bool:
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted

@@ -30,7 +30,8 @@ class NicTags:
         self._tags = napi.dc.store.bucket("nic_tags")
 
     def all(self) -> list[Tag]:
-        return self._tags.all()
+        """Every tag, by name."""
+        return sorted(self._tags.all(), key=lambda tag: str(tag["name"]))
 
     def get(self, name: str) -> Tag:
         """A tag by name. Raises 404."""

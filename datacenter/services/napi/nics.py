@@ -51,6 +51,7 @@ LIST_PARAMS = frozenset(
 )
 
 _OUI = "90:b8:d0"
+_UUIDS = frozenset(("owner_uuid", "belongs_to_uuid", "network_uuid", "cn_uuid"))
 _STATES = ("provisioning", "stopped", "running")
 _OWNERS = ("other", "server", "zone")
 _OF_NETWORK = (
@@ -104,7 +105,10 @@ class Nics:
         return [self._view(nic) for nic in self._documents_on(network_uuid)]
 
     def search(self, params: dict[str, Any]) -> list[Nic]:
-        """Nics that pass all list filters, each a value or alternatives with commas."""
+        """Nics that pass all list filters, each a value or alternatives with commas, by MAC. Raises 422."""
+        wrong = [problem for field in _UUIDS & params.keys() for problem in _wrong_uuids(field, params[field])]
+        if wrong:
+            raise InvalidParameters(*wrong)
         wanted = {field: choices(value) for field, value in params.items() if field not in ("limit", "offset")}
         pool = self._nics.all()
         if "belongs_to_uuid" in wanted:
@@ -114,7 +118,7 @@ class Nics:
         found = [
             nic for nic in map(self._view, pool) if all(_listed(nic, field, values) for field, values in wanted.items())
         ]
-        return found[page(params)]
+        return sorted(found, key=lambda nic: str(nic["mac"]))[page(params)]
 
     def create(self, given: dict[str, Any]) -> Nic:
         """Make a nic; on a network it gets an address. Raises 422, 507.
@@ -319,6 +323,12 @@ class Nics:
         if "cn_uuid" in nic:
             view["cn_uuid"] = nic["cn_uuid"]
         return view
+
+
+def _wrong_uuids(field: str, value: Any) -> list[Problem]:
+    """What of a filter's alternatives is no uuid."""
+    wrong = sorted({text for text in choices(value) if not is_uuid(text)})
+    return [{**invalid(field, "invalid UUID"), "invalid": wrong}] if wrong else []
 
 
 def _flagged(nic: Nic) -> Nic:

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 
 from datacenter.restify import RestError, encode, is_uuid, not_found, params, reply, service, truthy
 from datacenter.services.napi import aggregation_routes, fabric_routes, macs, networks, nic_tags, nics, pools, records
-from datacenter.services.napi.errors import InvalidParameters, invalid, missing, strict
+from datacenter.services.napi.errors import InvalidParameters, invalid, known, missing, strict
 from datacenter.services.napi.networks import Network, provisionable, read_address
 
 if TYPE_CHECKING:
@@ -74,13 +74,12 @@ def check_version(document: dict[str, Any]) -> None:
 def _tag_routes(app: Flask, napi: Napi) -> None:
     @app.get("/nic_tags")
     def list_nic_tags() -> Response:
+        strict(params(), frozenset(("limit", "offset")))
         return reply(napi.tags.all()[networks.page(request.args)])
 
     @app.post("/nic_tags")
     def create_nic_tag() -> Response:
-        bag = params()
-        strict(bag, nic_tags.SETTABLE)
-        return tagged(napi.tags.create(bag))
+        return tagged(napi.tags.create(known(params(), nic_tags.SETTABLE)))
 
     @app.get("/nic_tags/<tag>")
     def get_nic_tag(tag: str) -> Response:
@@ -88,17 +87,15 @@ def _tag_routes(app: Flask, napi: Napi) -> None:
 
     @app.put("/nic_tags/<tag>")
     def update_nic_tag(tag: str) -> Response:
-        known, bag = napi.tags.get(tag), params()
-        del bag["tag"]
-        strict(bag, nic_tags.SETTABLE - {"uuid"})
-        check_version(known)
-        return tagged(napi.tags.update(known, bag))
+        found = napi.tags.get(tag)
+        check_version(found)
+        return tagged(napi.tags.update(found, known(params(), nic_tags.SETTABLE - {"uuid"})))
 
     @app.delete("/nic_tags/<tag>")
     def delete_nic_tag(tag: str) -> Response:
-        known = napi.tags.get(tag)
-        check_version(known)
-        napi.tags.delete(known)
+        found = napi.tags.get(tag)
+        check_version(found)
+        napi.tags.delete(found)
         return reply(None, 204)
 
 
@@ -111,9 +108,7 @@ def _network_routes(app: Flask, napi: Napi) -> None:
 
     @app.post("/networks")
     def create_network() -> Response:
-        bag = params()
-        strict(bag, networks.SETTABLE)
-        return tagged(napi.create_network(bag))
+        return tagged(napi.create_network(known(params(), networks.SETTABLE)))
 
     @app.get("/networks/<uuid>")
     def get_network(uuid: str) -> Response:
@@ -121,11 +116,9 @@ def _network_routes(app: Flask, napi: Napi) -> None:
 
     @app.put("/networks/<uuid>")
     def update_network(uuid: str) -> Response:
-        network, bag = _network(napi, uuid), params()
-        del bag["uuid"]
-        strict(bag, networks.CHANGEABLE)
+        network = _network(napi, uuid)
         check_version(network)
-        return tagged(napi.update_network(network, bag))
+        return tagged(napi.update_network(network, known(params(), networks.CHANGEABLE)))
 
     @app.delete("/networks/<uuid>")
     def delete_network(uuid: str) -> Response:
@@ -144,9 +137,7 @@ def _pool_routes(app: Flask, napi: Napi) -> None:
 
     @app.post("/network_pools")
     def create_pool() -> Response:
-        bag = params()
-        strict(bag, pools.SETTABLE)
-        return tagged(napi.pools.put(bag))
+        return tagged(napi.pools.put(known(params(), pools.SETTABLE)))
 
     @app.get("/network_pools/<uuid>")
     def get_pool(uuid: str) -> Response:
@@ -154,10 +145,9 @@ def _pool_routes(app: Flask, napi: Napi) -> None:
 
     @app.put("/network_pools/<uuid>")
     def update_pool(uuid: str) -> Response:
-        pool, bag = _pool(napi, uuid), params()
-        strict(bag, pools.SETTABLE)
+        pool = _pool(napi, uuid)
         check_version(pool)
-        return tagged(napi.pools.put({**pool, **bag, "uuid": uuid}))
+        return tagged(napi.pools.put({**pool, **known(params(), pools.SETTABLE), "uuid": uuid}))
 
     @app.delete("/network_pools/<uuid>")
     def delete_pool(uuid: str) -> Response:
@@ -175,17 +165,13 @@ def _nic_routes(app: Flask, napi: Napi) -> None:
 
     @app.post("/nics")
     def create_nic() -> Response:
-        bag = params()
-        strict(bag, _NIC_PARAMS)
-        return tagged(napi.nics.create(bag))
+        return tagged(napi.nics.create(known(params(), _NIC_PARAMS)))
 
     @app.post("/networks/<network_uuid>/nics")
     def provision_nic(network_uuid: str) -> Response:
         if napi.network(network_uuid) is None and napi.pool(network_uuid) is None:
             raise not_found("network not found")
-        bag = params()
-        strict(bag, _NIC_PARAMS)
-        return tagged(napi.nics.create(bag))
+        return tagged(napi.nics.create(known(params(), _NIC_PARAMS)))
 
     @app.get("/nics/<mac>")
     def get_nic(mac: str) -> Response:
@@ -193,11 +179,9 @@ def _nic_routes(app: Flask, napi: Napi) -> None:
 
     @app.put("/nics/<mac>")
     def update_nic(mac: str) -> Response:
-        nic, bag = _nic(napi, mac), params()
-        strict(bag, _NIC_PARAMS)
+        nic = _nic(napi, mac)
         check_version(nic)
-        del bag["mac"]
-        return tagged(napi.nics.update(nic["mac"], bag))
+        return tagged(napi.nics.update(nic["mac"], known(params(), _NIC_PARAMS - {"mac"})))
 
     @app.delete("/nics/<mac>")
     def delete_nic(mac: str) -> Response:
@@ -248,13 +232,22 @@ def _address_routes(app: Flask, napi: Napi) -> None:
 
 
 def _network(napi: Napi, uuid: str) -> Network:
+    """One network. Raises 404, and 422 for what is neither a uuid nor ``admin``."""
+    if uuid != "admin":
+        _check_uuid(uuid)
     network = napi.network(uuid)
     if network is None:
         raise not_found("network not found")
     return network
 
 
+def _check_uuid(uuid: str) -> None:
+    if not is_uuid(uuid):
+        raise InvalidParameters(invalid("uuid", "invalid UUID"))
+
+
 def _pool(napi: Napi, uuid: str) -> Network:
+    _check_uuid(uuid)
     pool = napi.pool(uuid)
     if pool is None:
         raise not_found("network pool not found")

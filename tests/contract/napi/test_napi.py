@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from operator import itemgetter
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_networks_are_filtered_strictly(dc, http, external, errors):
         "name=external,admin": ["admin", "external"],
         "name=nope": [],
         f"provisionable_by={OWNER}": ["external"],
-        mine: ["external", "My-Fabric-Network"],
+        mine: ["My-Fabric-Network", "external"],
         f"{mine}&fabric=true": ["My-Fabric-Network"],
         f"{mine}&fabric=false": ["external"],
         f"owner_uuid={default['uuid']}": ["My-Fabric-Network"],
@@ -65,7 +66,7 @@ def test_networks_are_filtered_strictly(dc, http, external, errors):
         "vlan_id=2": ["My-Fabric-Network"],
         "nic_tag=external": ["external"],
         "family=ipv6": [],
-        "limit=1&offset=1": ["external"],
+        "limit=1&offset=2": ["external"],
     }
     for query, names in queries.items():
         assert [network["name"] for network in http.get(f"/networks?{query}").json] == names, query
@@ -109,7 +110,7 @@ def test_a_nic_gets_the_next_address(http, external):
     for name in ("90:b8:d0:11:22:33", "90b8d0112233", "90-B8-D0-11-22-33"):
         assert http.get(f"/nics/{name}").json == second
     listed = http.get(f"/nics?owner_uuid={OWNER}&belongs_to_uuid={VM}&belongs_to_type=zone")
-    assert listed.json == [first.json, second]
+    assert listed.json == sorted([first.json, second], key=itemgetter("mac"))
     assert http.get(f"/nics?belongs_to_uuid={ABSENT}").json == []
     assert http.get("/nics?state=running,stopped").json == [second]
     gone = http.delete("/nics/90b8d0112233")
@@ -152,7 +153,6 @@ def test_wrong_nics_are_refused_with_every_reason(http, external, errors):
         ("network_uuid", "InvalidParameter"),
     ]
     assert errors(http.post(path, json=nic_body(mac="xx"))) == [("mac", "InvalidParameter")]
-    assert errors(http.post(path, json=nic_body(colour="red"))) == [(["colour"], "UnknownParameters")]
     assert errors(http.post("/nics", json=nic_body(ip="10.88.0.9"))) == [("network_uuid", "MissingParameter")]
     assert http.post(f"/networks/{ABSENT}/nics", json=nic_body()).status_code == 404
 
@@ -281,7 +281,9 @@ def test_an_operator_makes_a_network(http, errors):
     changed = http.put(path, json={"provision_start_ip": "172.30.0.11", "owner_uuids": []})
     assert changed.json["provision_start_ip"] == "172.30.0.11"
     assert http.post(f"{path}/nics", json=nic_body()).json["ip"] == "172.30.0.11"
-    assert errors(http.put(path, json={"subnet": "172.31.0.0/24"})) == [(["subnet"], "UnknownParameters")]
+    whole = http.get(path).json
+    again = http.put(path, json={**whole, "description": "written back", "subnet": "172.31.0.0/24"})
+    assert again.json == {**whole, "description": "written back"}, "what does not change is passed over"
 
 
 def test_addresses_survive_a_restart_and_an_undone_transaction(dc, external):

@@ -32,7 +32,9 @@ def test_nic_tags_from_create_to_delete(http, errors):
     assert errors(http.post("/nic_tags", json={"name": "a b"})) == [("name", "InvalidParameter")]
     assert errors(http.post("/nic_tags", json={})) == [("name", "MissingParameter")]
     assert errors(http.post("/nic_tags", json={"name": "x", "uuid": "y"})) == [("uuid", "InvalidParameter")]
-    assert errors(http.post("/nic_tags", json={"name": "x", "colour": 1}))[0][1] == "UnknownParameters"
+    assert errors(http.get("/nic_tags?colour=red"))[0][1] == "UnknownParameters"
+    assert set(http.post("/nic_tags", json={"name": "able", "colour": 1}).json) == {"mtu", "name", "uuid"}
+    assert [tag["name"] for tag in http.get("/nic_tags").json] == ["able", "admin", "external", "sdc_overlay"]
 
 
 def test_nic_tags_in_use_stay(http, errors):
@@ -240,3 +242,31 @@ def test_what_is_no_mac_is_told(http, errors):
     ):
         assert errors(answer) == [("mac", "InvalidParameter")]
     assert http.get("/nics/90b8d0010203").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "message"),
+    [
+        ("/networks/nope", "uuid", "invalid UUID"),
+        ("/network_pools/nope", "uuid", "invalid UUID"),
+        ("/networks?uuid=nope", "uuid", "invalid UUID"),
+        ("/networks?uuid=ab*c*", "uuid", "need only 1 wildcard"),
+        ("/networks?uuid=ab*c", "uuid", "only UUID prefixes are allowed"),
+        ("/networks?uuid=xyz*", "uuid", "UUID prefix has invalid chars"),
+        ("/nics?belongs_to_uuid=nope", "belongs_to_uuid", "invalid UUID"),
+        (f"/nics?network_uuid={OTHER},x,", "network_uuid", "invalid UUID"),
+        (f"{BASE}/zz", "vlan_id", "VLAN ID must be a number between 0 and 4095"),
+        (f"{BASE}/5000/networks", "vlan_id", "VLAN ID must be a number between 0 and 4095"),
+    ],
+)
+def test_what_can_name_nothing_is_told(http, path, field, message):
+    answer = http.get(path)
+    assert refusal(answer) == (422, "InvalidParameters", [message])
+    assert answer.json["errors"][0]["field"] == field
+
+
+def test_nics_are_listed_by_mac(http):
+    for mac in ("90:b8:d0:00:00:09", "90:b8:d0:00:00:01"):
+        http.post("/nics", json=nic_body(mac=mac, belongs_to_uuid=OTHER, underlay=True))
+    found = [nic["mac"] for nic in http.get(f"/nics?belongs_to_uuid={OTHER}").json]
+    assert found == ["90:b8:d0:00:00:01", "90:b8:d0:00:00:09"]
