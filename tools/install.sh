@@ -40,6 +40,29 @@ fetch_docker() {
     return 1
 }
 
+# fetch_compose: put the compose plugin of Debian 13 into $venv, for the tests: Debian 12 has none
+fetch_compose() (
+    version=2.26.1-4
+    plugin=$venv/docker/compose-$version
+    [ ! -x "$plugin" ] || return 0
+    architecture=$(dpkg --print-architecture)
+    case $architecture in
+    amd64) sum=47681197cb2b1ab88206b42a1a92fc75f50d9530a6322d03494a473eed0408ea ;;
+    arm64) sum=bbafaa666f3e7fa00ad36f2a8bab889f1c791ca8743d674e7267a3d07203869c ;;
+    *) echo "no compose plugin is pinned for $architecture" >&2; return 1 ;;
+    esac
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    package=pool/main/d/docker-compose/docker-compose_${version}_$architecture.deb
+    curl -fsS --connect-timeout 5 --max-time 120 -o "$work/package.deb" "http://deb.debian.org/debian/$package" || return 1
+    echo "$sum  $work/package.deb" | sha256sum --check --quiet || return 1
+    dpkg-deb -x "$work/package.deb" "$work" || return 1
+    mkdir -p "$venv/docker/cli-plugins"
+    install -m 755 "$work/usr/libexec/docker/cli-plugins/docker-compose" "$plugin.new" || return 1
+    mv "$plugin.new" "$plugin"
+    ln -sfn "../compose-$version" "$venv/docker/cli-plugins/docker-compose"
+)
+
 need crun crun
 need runc runc
 need conmon conmon
@@ -62,7 +85,10 @@ find_python || missing="$missing python3 python3-venv"
 find_python || { echo "Python 3.11 or newer is needed, with its venv module" >&2; exit 1; }
 
 "$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$venv"
+fetch_compose & # beside pip, so that nobody waits for it
+compose=$!
 "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 
 has docker || [ -x "$venv/bin/docker" ] || fetch_docker || { apt-get update -qq && fetch_docker; }
+wait "$compose" || echo "docker compose could not be fetched: tests that use it are skipped" >&2

@@ -37,7 +37,8 @@ class Docker:
     @property
     def environ(self) -> dict[str, str]:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "REQUESTS_CA", "CURL_CA"))}
-        env |= {"DOCKER_HOST": self.host, "DOCKER_CLI_HINTS": "false", "DOCKER_CONFIG": "/nonexistent"}
+        config = Path(sys.prefix, "docker")  # tools/install.sh puts plugins there, and nothing else
+        env |= {"DOCKER_HOST": self.host, "DOCKER_CLI_HINTS": "false", "DOCKER_CONFIG": str(config)}
         if self.certs:
             env |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.certs)}
         return env

@@ -38,6 +38,7 @@ from translators.labels import to_tags
 from translators.names import check_name, name_conflict, random_name
 from translators.platforms import check_platform
 from translators.volumes.for_container import make_special, tell_made
+from translators.volumes.reach import join_for_volumes
 
 DOING = "problem creating container"
 _NAME_TRIES = 5
@@ -109,6 +110,7 @@ def _decide(call: Call, body: ContainerCreate, source: Source | None) -> tuple[P
     restart = body.HostConfig.RestartPolicy or RestartPolicy()
     check = merge_health(body, config, call.version)
     mounted, sources, shared = _mounts(call, body, config, offered)
+    join_for_volumes(call, networks, (volume.name for volume in mounted.named))
     linux.options |= _told(mounted, offered)
     parts = Parts(
         uuid=vm_uuid,

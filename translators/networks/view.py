@@ -112,7 +112,12 @@ def described(network: SeenNetwork, vms: Iterable[Vm] = ()) -> Json:
 def _internal(network: SeenNetwork) -> bool:
     if network.record:
         return bool(network.asked.get("Internal"))
-    return bool(network.document.get("fabric")) and not network.document.get("internet_nat", True)
+    return is_internal(network.document)
+
+
+def is_internal(document: Json) -> bool:
+    """Whether a network of NAPI leads nowhere."""
+    return bool(document.get("fabric")) and not document.get("internet_nat", True)
 
 
 def _config(network: SeenNetwork) -> list[Json]:
