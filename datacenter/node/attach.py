@@ -12,6 +12,7 @@ import gevent
 from gevent import socket
 from gevent.event import AsyncResult, Event
 
+from datacenter.node import conmon
 from datacenter.node.client import CONNECT_WITHIN, Client, rendezvous
 from datacenter.node.console import Console
 from datacenter.node.ending import Ending
@@ -63,6 +64,8 @@ class Attachment:
             self.hooked.set_exception(error)
         else:
             self._log_known = (before, log_size(zone))
+            if self.logs and self._log_known[1] > before:
+                conmon.await_turn(zone)
             self.hooked.set(console)
 
     def hook_and_hold(self, zone: Zone) -> None:
@@ -110,7 +113,7 @@ class Attachment:
         """Pass the output on; the exit code when the container ended, None when the client left before."""
         console = self.hooked.get() if self.hooked.successful() else None
         if self.logs:
-            replay(self.zone, client, console, self.wanted, self._log_known)
+            replay(self.zone, client, console if self.streaming else None, self.wanted, self._log_known)
         if console is None or not self.streaming:
             return self._exit_code() if self.streaming else None
         output = gevent.spawn(_pass_on, console.output(self.wanted), client)

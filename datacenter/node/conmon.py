@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,12 @@ from datacenter.node.zone import Zone
 SYNC_FD = 3
 PROC = Path("/proc")
 _poll = monkey.get_original("select", "poll")
+MEMORY_STAYS = {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1073741824"}
+"""conmon's environment. When a client vanished while output was written to it, conmon frees the client's record and then
+looks at it once more (``remote_sock_cb`` of 2.1.6). If the C library gave the memory back to the kernel in between, that
+is the end of conmon, and the exit code of its container is lost. So the library may keep what it has."""
+TURN = 0.5
+"""Seconds."""
 GOING = 10.0
 """Seconds in which a conmon without a container must be gone."""
 
@@ -34,7 +41,7 @@ def create(zone: Zone, runtime: Runtime) -> int:
     zone.present_life.mkdir(parents=True, exist_ok=True)
     reader, writer = os.pipe()
     try:
-        env = {"_OCI_SYNCPIPE": str(SYNC_FD)}
+        env = {"_OCI_SYNCPIPE": str(SYNC_FD), **MEMORY_STAYS}
         starter = spawn.start(_argv(zone, runtime), fds={SYNC_FD: writer}, env=env, setsid=True)
     finally:
         os.close(writer)
@@ -111,6 +118,25 @@ def hold(zone: Zone) -> int | None:
         os.close(pidfd)
         return None
     return pidfd
+
+
+def await_turn(zone: Zone) -> None:
+    """Return when the conmon of the zone's present life has done with what it is doing, or is gone.
+
+    It writes output to the log and then to its clients, in one go; when it sleeps, it has done both. Does not wait
+    for one that is held up by a client for longer than ``TURN``.
+    """
+    pid = pid_in(_pid_file(zone))
+    end = time.monotonic() + TURN
+    while pid and _works(pid) and time.monotonic() < end:
+        gevent.sleep(0.001)
+
+
+def _works(pid: int) -> bool:
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in {"R", "D"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def await_end(pidfd: int) -> None:

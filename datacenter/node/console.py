@@ -9,6 +9,7 @@ from pathlib import Path
 import gevent
 from gevent import socket
 
+from datacenter.node.frames import STDOUT
 from datacenter.node.relay import CONMON_STREAMS, Packets
 
 PIECE = 32 * 1024
@@ -54,10 +55,19 @@ class Console:
         """The container's output of the wanted kinds; to be closed by the caller."""
         return Packets(os.dup(self.fd), wanted)
 
-    def peek(self, kind: int) -> bytes:
-        """What waits in the first packet of the output, if it is of this kind; nothing is consumed."""
-        packet = _peek(self._connection)
-        return packet[1:] if packet and CONMON_STREAMS.get(packet[0]) == kind else b""
+    def waiting(self, size: int) -> list[tuple[int, bytes]]:
+        """Take the output that has come, of all kinds, until it is ``size`` bytes or nothing more waits. Never blocks."""
+        packets = []
+        self._connection.settimeout(0.0)
+        try:
+            while size > 0 and (packet := self._connection.recv(PIECE)):
+                packets.append((CONMON_STREAMS.get(packet[0], STDOUT), packet[1:]))
+                size -= len(packet) - 1
+        except OSError:
+            pass  # no more of it, or conmon died
+        finally:
+            self._connection.settimeout(None)
+        return packets
 
     def write(self, data: bytes) -> None:
         """Write to the container's stdin. Raises OSError when conmon is gone."""

@@ -312,6 +312,6 @@ def free_instance() -> str:
     """A letter no other instance on this machine uses, as far as one can see."""
     taken = {path.name[4] for path in Path("/sys/fs/cgroup").glob("**/tdg-?-*")}
     taken |= {link.name[3] for link in Path("/sys/class/net").glob("tdg?*")}
-    letters = "nopqrs"  # those from t on are the end-to-end tests', which may begin after us
+    letters = "nopqrsmlkjihgfedcb"  # those from t on are the end-to-end tests', which may begin after us
     start = os.getpid() % len(letters)
     return next(letter for letter in letters[start:] + letters if letter not in taken)

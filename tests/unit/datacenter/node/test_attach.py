@@ -26,7 +26,7 @@ from datacenter.node.frames import (
     Frames,
     frame,
 )
-from datacenter.node.replay import cut_overlap
+from datacenter.node.replay import cut_overlap, without_overlap
 from datacenter.node.zone import Life, Zone
 
 
@@ -306,14 +306,23 @@ def test_a_quick_restart_does_not_hide_the_end(zone):
     assert end_of(frames(client))["code"] in {5, 6}
 
 
-@given(st.binary(max_size=30), st.binary(max_size=10), st.binary(max_size=30))
+@given(*[st.text("ab", max_size=size).map(str.encode) for size in (30, 10, 30)])
 def test_the_overlap_of_log_and_live_output_is_cut_once(before, shared, after):
     logged, live = before + shared, shared + after
     kept = cut_overlap(logged, live)
     assert logged.startswith(kept)
-    assert len(kept) <= len(before) or not live
-    rest = logged[len(kept) :]
-    assert rest[: len(live)] == live[: len(rest)]
+    ends = [at for at in range(len(logged) + 1) if logged[at:][: len(live)] == live[: len(logged) - at]]
+    assert len(kept) == (ends[0] if live else len(logged))
+
+
+def test_each_stream_is_cut_by_itself_however_it_was_read():
+    logged = [(STDOUT, b"1\n2\n"), (STDERR, b"a\n"), (STDOUT, b"3\n"), (STDOUT, b"4\n"), (STDERR, b"b\n")]
+    live = [(STDOUT, b"2\n"), (STDOUT, b"3\n4\n5\n"), (STDERR, b"b\n")]
+    assert without_overlap(logged, live) == [(STDOUT, b"1\n"), (STDERR, b"a\n")]
+
+
+def test_what_agrees_long_and_then_does_not_is_found_at_once():
+    assert cut_overlap(b"y" * 300_000, b"y" * 100_000 + b"x") == b"y" * 200_000
 
 
 def test_no_overlap_keeps_all():

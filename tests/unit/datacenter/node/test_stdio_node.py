@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -23,6 +25,18 @@ from tests.unit.datacenter.node.stdio_client import (
 )
 
 pytestmark = pytest.mark.node
+
+
+def console_of(node, vm) -> socket.socket:
+    """A connection to a container's conmon, as the agent has it."""
+    folder = os.open(node.state / "nodes" / "0" / "zones" / vm / "bundle", os.O_PATH)
+    try:
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        client.settimeout(1.0)
+        client.connect(f"/proc/self/fd/{folder}/attach")
+    finally:
+        os.close(folder)
+    return client
 
 
 class TestAttach:
@@ -130,6 +144,19 @@ class TestAttach:
         expected = b"".join(b"%d\n" % number for number in range(4000))
         node.wait(vm)
         assert [one.rest()[0] for one in sessions] == [expected] * 4
+
+    def test_clients_that_vanish_amid_output_do_the_container_no_harm(self, node):
+        """As those of an agent that is killed. Such clients have made an end of a conmon, once in a few hundred."""
+        vm = node.create("sh", "-c", "trap 'exit 7' TERM; while :; do echo more; done")
+        boot(node, vm)
+        for _ in range(150):
+            with ExitStack() as at_once:
+                clients = [at_once.enter_context(console_of(node, vm)) for _ in range(8)]
+                with suppress(TimeoutError):  # conmon waits for whoever does not read, and for nobody else meanwhile
+                    for client in clients:
+                        client.recv(1)
+        node.task("machine_shutdown", uuid=vm, timeout=10)
+        assert node.wait(vm)["exit_status"] == 7
 
     def test_a_start_that_fails_ends_the_session(self, node):
         vm = node.create("nosuch")
