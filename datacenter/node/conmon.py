@@ -24,9 +24,9 @@ SYNC_FD = 3
 PROC = Path("/proc")
 _poll = monkey.get_original("select", "poll")
 MEMORY_STAYS = {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1073741824"}
-"""conmon's environment. When a client vanished while output was written to it, conmon frees the client's record and then
-looks at it once more (``remote_sock_cb`` of 2.1.6). If the C library gave the memory back to the kernel in between, that
-is the end of conmon, and the exit code of its container is lost. So the library may keep what it has."""
+"""conmon's environment. When a client vanished while output was written to it, conmon frees its record and then looks
+at it once more (``remote_sock_cb`` of 2.1.6). If the C library gave the memory back to the kernel in between, that is
+the end of conmon, and the exit code of its container is lost. So the library may keep what it has."""
 TURN = 0.5
 """Seconds."""
 GOING = 10.0

@@ -56,7 +56,7 @@ class Console:
         return Packets(os.dup(self.fd), wanted)
 
     def waiting(self, size: int) -> list[tuple[int, bytes]]:
-        """Take the output that has come, of all kinds, until it is ``size`` bytes or nothing more waits. Never blocks."""
+        """Take the output that waits, of all kinds, but not much more than ``size`` bytes. Never blocks."""
         packets = []
         self._connection.settimeout(0.0)
         try:
