@@ -82,8 +82,9 @@ def full_response(response: Response) -> Response:
     if response.get_data():
         digest = hashlib.md5(response.get_data(), usedforsecurity=False).digest()
         headers["Content-MD5"] = base64.b64encode(digest).decode()
-    about = next(iter((request.view_args or {}).values()), None)
-    headers.setdefault("Request-Id", g.request_id if about is None or "request-id" in request.headers else str(about))
+    about = str(next(iter((request.view_args or {}).values()), ""))
+    named = about.isascii() and about.isprintable() and about != "" and "request-id" not in request.headers
+    headers.setdefault("Request-Id", about if named else g.request_id)
     headers["Response-Time"] = str(_milliseconds(g.began))
     return response
 

@@ -99,6 +99,8 @@ class Node:
 
     def run(self, name: str, params: Params) -> Result:
         """Run a task to its end. Raises TaskError; what the node is to blame for is logged."""
+        if name == "server_sysinfo":
+            return {"sysinfo": sysinfo(self.home, self.host)}
         task = self.exports.task(name, params) or TASKS.get(name)
         if task is None:
             raise TaskError("UnknownTask", f"no such task: {name}")

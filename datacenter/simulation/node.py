@@ -39,6 +39,7 @@ class SimulatedNode:
             "machine_update_nics": lambda _: {},
             "machine_load": self._load,
             "machine_proc": self._processes,
+            "server_sysinfo": lambda _: {"sysinfo": sysinfo(settings, number)},
         }
 
     def live(self) -> None:

@@ -101,6 +101,8 @@ class BookNode:
             return {}
         elif task == "machine_proc":
             return {"result": [{"psinfo": {"pr_pid": 1, "pr_fname": "sh"}}]}
+        elif task == "server_sysinfo":
+            return {"sysinfo": self.sysinfo()}
         elif task == "docker_exec":
             return {"host": "127.0.0.1", "port": 45321}
         return {"vm": {key: value for key, value in vm.items() if value is not None}}

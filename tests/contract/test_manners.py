@@ -30,3 +30,13 @@ def test_statuses_are_worded_as_node_does(dc):
         "422 Unprocessable Entity",
     ]
     assert dc.mahi.app.test_client().get("/ping").status == "204 No Content"
+
+
+def test_a_request_is_about_what_its_path_names_where_that_can_be_a_header(dc):
+    http = dc.wfapi.app.test_client()
+    assert http.get("/jobs/here").headers["Request-Id"] == "here"
+    assert http.get("/jobs/here", headers={"request-id": "mine"}).headers["Request-Id"] == "mine"
+    for name in ("a%0d%0aSet-Cookie:%20x", "%C3%A9"):
+        answer = http.get(f"/jobs/{name}", headers={"x-request-id": "theirs"})
+        assert (answer.status_code, answer.headers["Request-Id"]) == (404, "theirs")
+        assert "Set-Cookie" not in answer.headers

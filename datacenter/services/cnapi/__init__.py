@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from datacenter.restify import RestError, service
 from datacenter.services.cnapi.allocation import Request, choose, lacks_tags
 from datacenter.services.cnapi.boot_routes import BootRoutes
+from datacenter.services.cnapi.operator_routes import OperatorRoutes
 from datacenter.services.cnapi.routes import ServerRoutes
 from datacenter.services.cnapi.servers import Servers
 from datacenter.services.cnapi.tasks import Tasks
@@ -32,8 +33,15 @@ class Cnapi:
         self.servers = Servers(dc)
         self.tickets = Tickets(dc.store)
         self.tasks = Tasks(dc.store, self._run)
+        self.boot_defaults = dc.store.bucket("boot_defaults")
         self.app = service("cnapi", "cnapi/1.26.6")
-        for routes in (ServerRoutes(self), BootRoutes(self), VmRoutes(self), WaitlistRoutes(self)):
+        for routes in (
+            ServerRoutes(self),
+            BootRoutes(self),
+            OperatorRoutes(self),
+            VmRoutes(self),
+            WaitlistRoutes(self),
+        ):
             self.app.register_blueprint(routes.blueprint())
 
     def _run(self, server_uuid: str, name: str, params: Doc, req_id: str) -> Doc:

@@ -22,6 +22,7 @@ REPEATABLE = frozenset(
         "machine_destroy",
         "machine_load",
         "machine_proc",
+        "server_sysinfo",
         "machine_reprovision",
         "machine_rollback_snapshot",
         "machine_shutdown",

@@ -94,12 +94,12 @@ class ServerRoutes:
         return reply(views)
 
     def get_server(self, uuid: str) -> Response:
-        _check_uuid(uuid)
+        check_uuid(uuid)
         return reply(self._servers.view(self._servers.get(uuid)))
 
     def update_server(self, server_uuid: str) -> Response:
         """Change what an operator decides about a server; what its agent says of it comes with its sysinfo."""
-        _check_uuid(server_uuid)
+        check_uuid(server_uuid)
         changes = params()
         parameters.check(changes, CHANGEABLE)
         _check_ratios(changes.get("overprovision_ratios") or {})
@@ -107,17 +107,17 @@ class ServerRoutes:
         return reply(status=204)
 
     def delete_server(self, uuid: str) -> Response:
-        _check_uuid(uuid)
+        check_uuid(uuid)
         self._servers.delete(uuid)
         return reply(status=204)
 
     def get_sysinfo(self, uuid: str) -> Response:
-        _check_uuid(uuid)
+        check_uuid(uuid)
         return reply({"sysinfo": self._servers.get(uuid)["sysinfo"]})
 
     def post_sysinfo(self, uuid: str) -> Response:
         """An agent introduces its server, at its every start."""
-        _check_uuid(uuid)
+        check_uuid(uuid)
         sysinfo = params().get("sysinfo")
         if not isinstance(sysinfo, dict):
             raise parameters.invalid([("sysinfo", "value is not an object.")])
@@ -126,13 +126,13 @@ class ServerRoutes:
         return reply(status=200)
 
     def heartbeat(self, uuid: str) -> Response:
-        _check_uuid(uuid)
+        check_uuid(uuid)
         self._servers.heard(uuid)
         self._cnapi.node_heard(uuid)
         return reply(status=204)
 
     def status(self, uuid: str) -> Response:
-        _check_uuid(uuid)
+        check_uuid(uuid)
         self._servers.report(uuid, params())
         return reply(status=204)
 
@@ -185,7 +185,7 @@ def _check_ratios(ratios: Doc) -> None:
             raise RestError(409, "InvalidArgument", f"Invalid value for {key}")
 
 
-def _check_uuid(uuid: str) -> None:
+def check_uuid(uuid: str) -> None:
     if not is_uuid(uuid):
         raise RestError(409, "InvalidArgument", f"{request.path}: {uuid} is not a UUID")
 
