@@ -205,7 +205,7 @@ class Repository:
 
     def _small(self, path: str, most: int) -> tuple[bytes, str]:
         with self.ask("GET", path, {"Accept": ACCEPT}) as response:
-            raise_for_status(response, 200)
+            raise_for_status(response, 200, unsaid="NotFoundError")
             data = b"".join(_chunks(response, most + 1))
             if len(data) > most:
                 raise RegistryError("Download", f"the registry's answer is larger than {most} bytes")
@@ -318,13 +318,14 @@ def _reason(error: BaseException, host: str) -> str:
     return f"connection to {name} failed"
 
 
-def raise_for_status(response: requests.Response, *good: int) -> None:
+def raise_for_status(response: requests.Response, *good: int, unsaid: str = "not found") -> None:
+    """Raise RegistryError for any other status; ``unsaid`` is what is told of a 404 that brings no sentence."""
     status = response.status_code
     if status in good:
         return
     sentence = _sentence(response)
     if status == 404:
-        raise RegistryError("ResourceNotFound", sentence or "not found")
+        raise RegistryError("ResourceNotFound", sentence or unsaid)
     if status in (401, 403):
         raise RegistryError("UnauthorizedError", sentence or "unauthorized: authentication required")
     if status >= 500:

@@ -50,7 +50,10 @@ def test_papi(bare) -> None:
 
 
 def test_imgapi(tmp_path) -> None:
-    """All but the streams of pulls, which need a registry: see imgapi/test_pull.py."""
+    """All but the streams of pulls, which need a registry: see imgapi/test_pull.py.
+
+    Two of them are held to there byte by byte, the third line by line: its layers' bytes were not captured.
+    """
     store, accounts = Store(":memory:"), {ADMIN: {"login": "admin"}}
     mahi = SimpleNamespace(admin_uuid=ADMIN, account=accounts.get)
     imgapi = Imgapi(SimpleNamespace(settings=DcSettings(state=tmp_path), store=store, mahi=mahi))

@@ -57,7 +57,8 @@ class Fwapi:
         if found is None:
             raise not_found("Rule not found")
         if owner_uuid is not None and found.get("owner_uuid") != owner_uuid:
-            raise RestError(403, "Forbidden", "owner_uuid is not the rule's owner")
+            problem = _problem("owner_uuid", "InvalidParameter", "owner_uuid does not match")
+            raise RestError(403, "Forbidden", "owner does not match", [problem])
         return found
 
     def parsed(self, rule: RuleDoc) -> firewall.Rule:

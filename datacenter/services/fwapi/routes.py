@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 
-from datacenter.restify import RestError, params, reply, service
+from datacenter.restify import RestError, is_uuid, params, reply, service
 from datacenter.services.fwapi import queries
 
 if TYPE_CHECKING:
-    from datacenter.services.fwapi.model import Fwapi
+    from datacenter.services.fwapi.model import Fwapi, RuleDoc
 
 
 def make_app(fwapi: Fwapi) -> Flask:
@@ -28,23 +28,26 @@ def make_app(fwapi: Fwapi) -> Flask:
 
     @app.post("/rules")
     def create_rule() -> Response:
-        rule = fwapi.create(params())
+        asked = params()
+        if not asked.get("rule"):
+            raise RestError(409, "MissingParameter", '"rule" parameter required')
+        rule = fwapi.create(asked)
         return reply(rule, 202, x_update_id=str(uuid.uuid4()))
 
     @app.get("/rules/<rule_uuid>")
     def get_rule(rule_uuid: str) -> Response:
-        return reply(queries.show(fwapi, fwapi.rule(rule_uuid, _owner()), _fields()))
+        return reply(queries.show(fwapi, _rule(fwapi, rule_uuid, _owner()), _fields()))
 
     @app.put("/rules/<rule_uuid>")
     def update_rule(rule_uuid: str) -> Response:
         changes = params()
-        rule = fwapi.rule(rule_uuid, changes.get("owner_uuid"))
+        rule = _rule(fwapi, rule_uuid, changes.get("owner_uuid"))
         return reply(fwapi.update(rule, changes), 202, x_update_id=str(uuid.uuid4()))
 
     @app.delete("/rules/<rule_uuid>")
     def delete_rule(rule_uuid: str) -> Response:
         owner = params().get("owner_uuid")
-        fwapi.delete(fwapi.rule(rule_uuid, owner)["uuid"])
+        fwapi.delete(_rule(fwapi, rule_uuid, owner)["uuid"])
         return reply(None, 204, x_update_id=str(uuid.uuid4()))
 
     _vm_routes(app, fwapi)
@@ -54,7 +57,7 @@ def make_app(fwapi: Fwapi) -> Flask:
 def _vm_routes(app: Flask, fwapi: Fwapi) -> None:
     @app.get("/rules/<rule_uuid>/vms")
     def vms_of_rule(rule_uuid: str) -> Response:
-        return reply(fwapi.vms_of_rule(fwapi.rule(rule_uuid, _owner())))
+        return reply(fwapi.vms_of_rule(_rule(fwapi, rule_uuid, _owner())))
 
     @app.get("/firewalls/vms/<vm_uuid>")
     def rules_of_vm(vm_uuid: str) -> Response:
@@ -66,6 +69,14 @@ def _vm_routes(app: Flask, fwapi: Fwapi) -> None:
         if not params().get("type"):
             raise RestError(409, "MissingParameter", "type is required")
         return reply({"update_uuid": str(uuid.uuid4())}, 202)
+
+
+def _rule(fwapi: Fwapi, rule_uuid: str, owner_uuid: str | None) -> RuleDoc:
+    """A rule that the owner, if one is named, may see. Raises 403, 404, and 422 for what is no uuid."""
+    if not is_uuid(rule_uuid):
+        problem = {"field": "uuid", "code": "InvalidParameter", "message": "Invalid UUID"}
+        raise RestError(422, "InvalidParameters", "Invalid parameters", [problem])
+    return fwapi.rule(rule_uuid, owner_uuid)
 
 
 def _owner() -> str | None:

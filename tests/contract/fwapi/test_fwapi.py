@@ -79,7 +79,6 @@ def test_what_is_no_rule_is_refused_with_its_place(http):
     ("body", "field", "code"),
     [
         ({"rule": "FROM any TO all vms ALLOW ah"}, "owner_uuid", "MissingParameter"),
-        ({"owner_uuid": OWNER}, "rule", "MissingParameter"),
         ({"owner_uuid": "x", "rule": "FROM any TO all vms ALLOW ah"}, "owner_uuid", "InvalidParameter"),
         (
             {"owner_uuid": OWNER, "rule": "FROM any TO all vms ALLOW ah", "enabled": "maybe"},
@@ -92,6 +91,21 @@ def test_parameters_are_checked(http, body, field, code):
     refused = http.post("/rules", json=body)
     assert refused.status_code == 422
     assert [(error["field"], error["code"]) for error in refused.json["errors"]] == [(field, code)]
+
+
+def test_a_rule_must_be_told(http):
+    for body in ({"owner_uuid": OWNER}, {"owner_uuid": OWNER, "rule": ""}):
+        refused = http.post("/rules", json=body)
+        told = {"code": "MissingParameter", "message": '"rule" parameter required'}
+        assert (refused.status_code, refused.json) == (409, told)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/vms")])
+def test_what_is_no_uuid_names_no_rule(http, method, path):
+    refused = http.open(f"/rules/nope{path}", method=method)
+    problem = {"field": "uuid", "code": "InvalidParameter", "message": "Invalid UUID"}
+    told = {"code": "InvalidParameters", "message": "Invalid parameters", "errors": [problem]}
+    assert (refused.status_code, refused.json) == (422, told)
 
 
 def test_a_callers_uuid_is_used_once(http):
@@ -116,7 +130,12 @@ def test_absent_and_foreign_rules(http):
     rule = add(http, "FROM any TO all vms ALLOW ah")
     for method in (http.get, http.delete):
         assert method(f"/rules/{rule['uuid']}?owner_uuid={OTHER}").status_code == 403
-    assert http.put(f"/rules/{rule['uuid']}", json={"owner_uuid": OTHER}).json["code"] == "Forbidden"
+    problem = {"field": "owner_uuid", "code": "InvalidParameter", "message": "owner_uuid does not match"}
+    assert http.put(f"/rules/{rule['uuid']}", json={"owner_uuid": OTHER}).json == {
+        "code": "Forbidden",
+        "message": "owner does not match",
+        "errors": [problem],
+    }
     gone = http.delete(f"/rules/{rule['uuid']}?owner_uuid={OWNER}")
     assert (gone.status_code, gone.data) == (204, b"")
     assert http.get(f"/rules/{rule['uuid']}").status_code == 404

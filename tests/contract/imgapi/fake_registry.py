@@ -61,6 +61,8 @@ class FakeRegistry:
     ranges: bool = True
     statuses: dict[str, int] = field(default_factory=dict)
     """By digest: the status its blob is refused with."""
+    silent: bool = False
+    """Whether it says no word of manifests that it does not have."""
     blobs_at: str = ""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     tokens: list[dict[str, list[str]]] = field(default_factory=list)
@@ -158,7 +160,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             repo, _, reference = parts.path.removeprefix("/v2/").partition("/manifests/")
             found = self.fake.manifests.get((repo, reference))
-            if found is None:
+            if found is None and self.fake.silent:
+                self.answer(404)
+            elif found is None:
                 self.refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")
             else:
                 self.answer(200, found[1], Content_Type=found[0])

@@ -237,6 +237,18 @@ def test_what_is_not_there(fake, client) -> None:
     }
 
 
+@pytest.mark.parametrize(("name", "tag"), [("test/nope", "latest"), ("test/hello", "nosuchtag")])
+def test_what_a_registry_says_no_word_of(fake, client, name: str, tag: str) -> None:
+    """The whole answer, as it was captured of a registry whose 404 has no body."""
+    fake.image("test/hello")
+    fake.silent = True
+    query = {"action": "import-docker-image", "repo": f"{fake.host}/{name}", "tag": tag, "public": "false"}
+    reply = client.post("/images", query_string=query)
+    line = '{"type":"error","id":"%s","error":{"code":"ResourceNotFound","message":"NotFoundError"}}\r\n'
+    assert (reply.status_code, reply.text) == (200, line % f"{fake.host}/{name}")
+    assert "Content-Type" not in reply.headers
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "code"),
     [
