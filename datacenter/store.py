@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,20 @@ Doc = dict[str, Any]
 Watcher = Callable[[str, Doc | None, Doc | None], None]
 
 
+ROOM = 4 << 20
+"""Bytes that a store keeps for when the disk is full; as much as SQLite's log holds before it is written back."""
+
+
+class StoreError(OSError):
+    """The disk did not take what was to be kept; nothing of it is in memory either."""
+
+
 class Store:
     """One SQLite file that holds every bucket of the data center.
 
     Each bucket is read into memory when it is opened and written through on every change, so reads
-    cost nothing and a kill -9 loses nothing that was answered for. One process owns the file.
+    cost nothing and a kill -9 loses nothing that was answered for. One process owns the file. Writing raises
+    StoreError.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -29,6 +38,16 @@ class Store:
         self._buckets: dict[str, Bucket] = {}
         self._ledgers: dict[str, Ledger] = {}
         self._undo: list[Callable[[], object]] | None = None
+
+    def keep_room(self) -> None:
+        """Have the files hold room for more: with that, removing what fills a full disk can be written down.
+
+        SQLite writes again to where it has written before, in its file and in its log.
+        """
+        with suppress(StoreError):  # the disk is full already
+            self.execute("CREATE TABLE IF NOT EXISTS room (filler BLOB)")
+            self.execute("INSERT INTO room VALUES (zeroblob(?))", (ROOM,))
+            self.execute("DELETE FROM room")
 
     def bucket(self, name: str) -> Bucket:
         """Open a bucket, creating it when it is new. ``name`` is a plain identifier."""
@@ -50,7 +69,8 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Write all changes made inside as one commit, or none. Must not span anything that waits.
 
-        An exception takes every change back, in memory too. A transaction inside another one joins it.
+        An exception takes every change back, in memory too, and so does a disk that refuses the commit. A transaction
+        inside another one joins it.
         """
         if self._undo is not None:
             yield
@@ -59,13 +79,13 @@ class Store:
         self._db.execute("BEGIN")
         try:
             yield
+            self.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite itself ends one for which the disk has no room
+                self._db.execute("ROLLBACK")
             for undo in reversed(self._undo):
                 undo()
             raise
-        else:
-            self._db.execute("COMMIT")
         finally:
             self._undo = None
 
@@ -73,7 +93,11 @@ class Store:
         self._db.close()
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        return self._db.execute(statement, values)
+        """Carry a statement out. Raises StoreError."""
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.OperationalError as error:
+            raise StoreError(str(error)) from error
 
     def on_rollback(self, undo: Callable[[], object]) -> None:
         """Have ``undo`` called when the transaction now open fails; nothing outside of one."""

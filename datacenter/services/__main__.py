@@ -40,6 +40,7 @@ def main() -> None:
     os.umask(0o077)
     settings.state.mkdir(parents=True, exist_ok=True)
     dc = DataCenter(settings)
+    dc.store.keep_room()
     dc.volapi.set_up()
     running = servers(dc)
     dc.resume()

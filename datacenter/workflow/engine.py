@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -12,7 +13,7 @@ from gevent.event import AsyncResult
 
 from datacenter.clock import epoch, iso
 from datacenter.restify import RestError, not_found
-from datacenter.store import Store
+from datacenter.store import Store, StoreError
 from datacenter.workflow.definition import WAIT, Task, Workflow
 from datacenter.workflow.failure import TaskError
 from datacenter.workflow.job import FINISHED, UNFINISHED, Doc, Job, elapsed, failure, new_record, result
@@ -21,6 +22,8 @@ KEEP = 2000
 """Finished jobs remembered; older ones are forgotten."""
 WAIT_LIMIT = 3600.0
 """Seconds for which anybody may wait for a job."""
+DISK_PAUSE = 1.0
+"""Seconds between two tries to write to a full disk."""
 TASK_TIMEOUT = "task timeout error"
 JOB_TIMEOUT = "workflow timeout"
 CANCELED = "Canceled"
@@ -79,9 +82,16 @@ class Engine:
         self._running[job.uuid] = job
         if job.doc.get("locks"):
             self._locks[job.uuid] = re.compile(job.doc["locks"])
-        greenlet = gevent.spawn(self._run, job)
-        greenlet.link_exception(lambda dead: gevent.spawn(self._broken, job, dead.exception))
+        self._begin(job, self._run, job)
         return job
+
+    def _begin(self, job: Job, work: Callable[..., None], *arguments: Any) -> None:
+        """Run or undo a job in a greenlet; one that meets a defect of ours ends all the same."""
+        greenlet = gevent.spawn(work, *arguments)
+        if work == self._broken:  # the defect is in what undoes it
+            greenlet.link_exception(lambda _: gevent.spawn(self._end, job, "failed"))
+        else:
+            greenlet.link_exception(lambda dead: self._begin(job, self._broken, job, dead.exception))
 
     def submit(self, task: str | Workflow, target: str, params: Doc, timeout: int | None = None, **asked: Any) -> Job:
         """As ``create``, and start it."""
@@ -185,7 +195,7 @@ class Engine:
             often = f", attempt {doc['num_attempts']} of {doc['max_attempts']}" if given_up else ""
             error = TaskError("InternalError", f"the data center was restarted while the job ran{often}")
             doc["chain_results"].append(result("runner.interrupted", iso(), "", error.record()))
-        gevent.spawn(self._undo, job, doc.get("verdict", "failed"))
+        self._begin(job, self._undo, job, doc.get("verdict", "failed"))
         return job
 
     def _run(self, job: Job) -> None:
@@ -224,6 +234,8 @@ class Engine:
             results.append(result(task.name, began, "", error.record()))
         except RestError as error:
             results.append(result(task.name, began, "", TaskError.of(error).record()))
+        except StoreError as error:
+            results.append(result(task.name, began, "", TaskError("InternalError", f"not recorded: {error}").record()))
         return False
 
     def _wait(self, job: Job) -> str:
@@ -243,11 +255,10 @@ class Engine:
         The verdict is on disk before anything is undone: after a crash the undoing goes on, and not the chain.
         """
         job.doc["verdict"], job.doc["onerror_results"] = verdict, []
-        self._ledger.put(job.uuid, job.doc)
+        self._record(job)
         job.notes.pop("began", None)
         for task in job.workflow.oncancel if verdict == "canceled" else job.workflow.onerror:
             self._attempt(job, task, job.doc["onerror_results"])
-        del job.doc["verdict"]
         self._end(job, verdict)
 
     def _broken(self, job: Job, error: Any) -> None:
@@ -256,13 +267,25 @@ class Engine:
         job.doc["chain_results"].append(result("runner.unexpected", iso(), "", record))
         self._undo(job)
 
+    def _record(self, job: Job) -> None:
+        """Put a job's record on disk, as soon as that has room: nobody may be told of an end that is not there."""
+        while True:
+            try:
+                self._ledger.put(job.uuid, job.doc)
+            except StoreError:
+                gevent.sleep(DISK_PAUSE)
+            else:
+                return
+
     def _end(self, job: Job, execution: str) -> None:
+        job.doc.pop("verdict", None)
         job.doc["execution"] = execution
         job.doc["elapsed"] = elapsed(job.doc)
-        self._ledger.put(job.uuid, job.doc)
+        self._record(job)
         self._running.pop(job.uuid, None)
         self._locks.pop(job.uuid, None)
         job.ended.set()
         self._ended += 1
         if self._ended % 100 == 0:
-            self._ledger.trim(KEEP, "execution", FINISHED)
+            with suppress(StoreError):  # the next hundred will do
+                self._ledger.trim(KEEP, "execution", FINISHED)

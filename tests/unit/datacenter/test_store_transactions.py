@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import contextmanager
+
 import pytest
 
-from datacenter.store import Store
+from datacenter.store import Store, StoreError
 
 
 @pytest.fixture
@@ -43,6 +46,48 @@ def test_a_failed_transaction_takes_everything_back(tmp_path, store):
     assert ledger.get("j") is None
     other = Store(tmp_path / "dc.sqlite")
     assert len(other.bucket("things")) == 2
+    other.close()
+
+
+@contextmanager
+def no_room(size):
+    """Let no file grow beyond a size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [100, 8 << 20], ids=["refused by the commit", "refused by the statement"])
+def test_what_the_disk_refuses_is_not_in_memory_either(tmp_path, store, size):
+    things = store.bucket("things")
+    things.put("kept", {"n": 1})
+    with no_room((tmp_path / "dc.sqlite-wal").stat().st_size), pytest.raises(StoreError), store.transaction():
+        things.update("kept", n=2)
+        things.put("new", {"text": "x" * size})
+    assert (things.get("kept"), things.get("new")) == ({"n": 1}, None)
+    with store.transaction():
+        things.update("kept", n=3)
+    other = Store(tmp_path / "dc.sqlite")
+    assert other.bucket("things").all() == things.all() == [{"n": 3}]
+    other.close()
+
+
+def test_a_store_that_keeps_room_can_be_written_to_on_a_full_disk(tmp_path, store):
+    things = store.bucket("things")
+    things.put("a", {"n": 0})
+    store.keep_room()
+    with no_room(min((tmp_path / name).stat().st_size for name in ("dc.sqlite", "dc.sqlite-wal"))):
+        for number in range(600):  # three times what the log holds
+            things.put("a", {"n": number, "text": "x" * 20_000})
+        for number in range(100):
+            things.put(f"more-{number}", {"text": "x" * 20_000})
+        with pytest.raises(StoreError):
+            things.put("too much", {"text": "x" * (8 << 20)})
+    other = Store(tmp_path / "dc.sqlite")
+    assert (len(other.bucket("things")), other.bucket("things").get("a")["n"]) == (101, 599)
     other.close()
 
 

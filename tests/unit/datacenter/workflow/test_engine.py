@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from datacenter.restify import RestError
-from datacenter.store import Store
+from datacenter.store import Store, StoreError
 from datacenter.workflow import engine as engine_module
 from datacenter.workflow.definition import WAIT, Task, Workflow
 from datacenter.workflow.engine import Engine
@@ -90,6 +91,59 @@ def test_a_defect_ends_the_job(engine, capsys):
     assert doc["execution"] == "failed"
     assert doc["chain_results"][-1]["error"]["message"] == "unexpected ZeroDivisionError"
     assert doc["onerror_results"][0]["name"] == "undo"
+
+
+def test_a_defect_in_what_undoes_a_job_ends_it_too(engine, capsys):
+    doc = run(engine, Task("bad", refuse("Gone", "no")), onerror=(Task("worse", lambda job: 1 / 0),))
+    assert doc["execution"] == "failed"
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+class Full:
+    """A disk without room, as long as it is ``full``."""
+
+    def __init__(self, store, monkeypatch):
+        self.full, self.refused = False, Event()
+        self._write = store.execute
+        monkeypatch.setattr(store, "execute", self.execute)
+        monkeypatch.setattr(engine_module, "DISK_PAUSE", 0.001)
+
+    def execute(self, statement, values=()):
+        if self.full and statement.startswith(("INSERT", "DELETE")):
+            self.refused.set()
+            raise StoreError("database or disk is full")
+        return self._write(statement, values)
+
+
+def test_a_full_disk_fails_a_task_and_is_waited_for_before_anything_is_undone(store, engine, monkeypatch):
+    disk, things, undone = Full(store, monkeypatch), store.bucket("things"), []
+
+    def fill(job):
+        disk.full = True
+        things.put("a", {})
+
+    chain = (Task("one", fill),)
+    engine.define([Workflow("work", "1.0", 10, chain, (Task("undo", lambda job: undone.append(disk.full)),))])
+    job = engine.submit("work", "/work", {"vm_uuid": "v"})
+    assert disk.refused.wait(5)
+    gevent.sleep(0.01)
+    assert (undone, job.ended.is_set()) == ([], False)
+    disk.full = False
+    assert job.ended.wait(5)
+    assert undone == [False]
+    assert engine.get(job.uuid)["chain_results"][-1]["error"]["message"] == "not recorded: database or disk is full"
+    assert (engine.get(job.uuid)["execution"], "verdict" in engine.get(job.uuid)) == ("failed", False)
+
+
+def test_an_end_is_told_when_it_is_on_disk(store, engine, monkeypatch):
+    disk = Full(store, monkeypatch)
+    engine.define([Workflow("work", "1.0", 10, (Task("one", lambda job: setattr(disk, "full", True)),))])
+    job = engine.submit("work", "/work", {"vm_uuid": "v"})
+    assert disk.refused.wait(5)
+    assert not job.ended.wait(0.01)
+    disk.full = False
+    assert job.ended.wait(5)
+    assert engine.get(job.uuid)["execution"] == "succeeded"
 
 
 def test_wait_gives_the_record_or_raises_the_failure(engine):
