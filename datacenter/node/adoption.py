@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from datacenter.node import cgroups, conmon, rootfs
+from datacenter.node.whole import write_whole
 from datacenter.node.zone import Zone
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ def take_up_policies(node: Node) -> None:
     """Have restart policies begin, and find out whether the host was booted since the last agent ran."""
     now = BOOT_ID.read_text().strip()
     kept = node.home.real / "boot_id"
-    node.lifecycle.restarts.begin(node.zones.values(), host_booted=kept.exists() and kept.read_text().strip() != now)
-    kept.write_text(now)
+    before = kept.read_text().strip() if kept.exists() else None
+    node.lifecycle.restarts.begin(node.zones.values(), host_booted=before not in {None, now})
+    if before != now:
+        write_whole(kept, now.encode())
 
 
 def _remove_strangers(node: Node) -> None:

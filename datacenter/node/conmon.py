@@ -39,12 +39,8 @@ def create(zone: Zone, runtime: Runtime) -> int:
     conmon reports the pid, or the runtime's complaint, as a line of JSON on its sync pipe. Raises TaskError.
     """
     zone.present_life.mkdir(parents=True, exist_ok=True)
-    reader, writer = os.pipe()
-    try:
-        env = {"_OCI_SYNCPIPE": str(SYNC_FD), **MEMORY_STAYS}
-        starter = spawn.start(_argv(zone, runtime), fds={SYNC_FD: writer}, env=env, setsid=True)
-    finally:
-        os.close(writer)
+    env = {"_OCI_SYNCPIPE": str(SYNC_FD), **MEMORY_STAYS}
+    starter, reader = spawn.start_heard(_argv(zone, runtime), (SYNC_FD,), env=env, setsid=True)
     report = _read_report(reader)
     if report.data <= 0:
         raise start_failure(report.message)

@@ -5,7 +5,6 @@ SDC: CNAPI POST /servers/:server_uuid/vms/:uuid/docker-copy, which is the task `
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -150,16 +149,9 @@ def _ask(job: dict[str, Any], file: BinaryIO | None = None) -> Result:
 
 def _start(job: dict[str, Any], third: int | None = None) -> tuple[spawn.Process, int]:
     """Start the program, which gets a third descriptor lent; the one it reports on comes with it."""
-    reader, writer = os.pipe()
-    fds = {REPORT: writer, 2: 2, **({LISTENER: third} if third is not None else {})}
-    try:
-        argv = [*PROGRAM, msgspec.json.encode(job).decode()]
-        return spawn.start(argv, fds=fds, env={"PYTHONPATH": _HERE}), reader
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
+    fds = {2: 2, **({LISTENER: third} if third is not None else {})}
+    argv = [*PROGRAM, msgspec.json.encode(job).decode()]
+    return spawn.start_heard(argv, (REPORT,), fds=fds, env={"PYTHONPATH": _HERE})
 
 
 def _read(report: int) -> Result:

@@ -113,16 +113,16 @@ class Execution:
             raise ExecFailure(f"VM {self.zone.uuid} is not running")
         try:
             process = exec_process(self.zone, self._command)
-        except OSError as error:  # the container ended just now
+            if self._size:
+                process["consoleSize"] = {"width": self._size[0], "height": self._size[1]}
+            self._folder.mkdir(parents=True, mode=0o700)
+            (self._folder / "process.json").write_bytes(msgspec.json.encode(process))
+            self._io = self._make_io()
+            argv = self._runtime.argv(f"--log={self._folder / 'log'}", "exec", *self._io.argv)
+            argv += [f"--pid-file={self._folder / 'pid'}", f"--process={self._folder / 'process.json'}", self.zone.uuid]
+            self._process = spawn.start(argv, fds=self._io.fds)
+        except OSError as error:  # the container ended just now, or the node has no room or memory left
             raise ExecFailure(f"{PREFIX}{error.strerror}: unknown") from error
-        if self._size:
-            process["consoleSize"] = {"width": self._size[0], "height": self._size[1]}
-        self._folder.mkdir(parents=True, mode=0o700)
-        (self._folder / "process.json").write_bytes(msgspec.json.encode(process))
-        self._io = self._make_io()
-        argv = self._runtime.argv(f"--log={self._folder / 'log'}", "exec", *self._io.argv)
-        argv += [f"--pid-file={self._folder / 'pid'}", f"--process={self._folder / 'process.json'}", self.zone.uuid]
-        self._process = spawn.start(argv, fds=self._io.fds)
         return self._io.open(self._process)
 
     def _make_io(self) -> ExecIo:

@@ -129,7 +129,7 @@ class Monitor:
             if not zone.running or zone.life.boot_timestamp != life:
                 return
             note(zone, health_of(zone).after(result, check, age))
-            zone.save()
+            zone.note_life()
             self._report(zone)
 
     def _probe(self, zone: Zone, check: Check) -> Result:
@@ -148,11 +148,7 @@ class Monitor:
             process = exec_process(zone, {"Cmd": check.command})
             (folder / "process.json").write_bytes(msgspec.json.encode(process))
             argv = self._runtime.argv("exec", f"--pid-file={folder / 'pid'}", f"--process={folder / 'process.json'}")
-            reader, writer = os.pipe()
-            try:
-                running = spawn.start([*argv, zone.uuid], fds={1: writer, 2: writer})
-            finally:
-                os.close(writer)
+            running, reader = spawn.start_heard([*argv, zone.uuid], (1, 2))
             reading = gevent.spawn(_read_begin, reader)
             code = running.wait(check.patience)
             if code is None:

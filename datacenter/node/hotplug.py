@@ -37,8 +37,7 @@ def change_nics(net: Network, zone: Zone, params: Params) -> None:
 
 
 def _record(zone: Zone, wanted: list[nics.Nic]) -> None:
-    zone.record = {**zone.record, "nics": wanted}
-    zone.save()
+    zone.change_record({**zone.record, "nics": wanted})
 
 
 def _restore(net: Network, zone: Zone, tried: list[nics.Nic], before: list[nics.Nic]) -> None:

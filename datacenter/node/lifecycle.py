@@ -89,11 +89,12 @@ class Lifecycle:
     def _boot(self, zone: Zone, **fields: Any) -> None:
         self.hurry()
         self.cleared(zone)
-        zone.change_life(state="starting", number=zone.life.number + 1, **fields)
         try:
+            zone.change_life(state="starting", number=zone.life.number + 1, **fields)
             self._start(zone)
         except (TaskError, OSError) as error:
-            failure = error if isinstance(error, TaskError) else TaskError("InternalError", str(error))
+            words = str(getattr(error, "strerror", None) or error)
+            failure = error if isinstance(error, TaskError) else TaskError("InternalError", words)
             self._give_up(zone, EXIT_STATUS.get(failure.rest_code, START_FAILED))
             failure.details["vm"] = node_fields(zone)
             raise failure from error
@@ -107,7 +108,7 @@ class Lifecycle:
     def _give_up(self, zone: Zone, status: int) -> None:
         """Note that a zone could not be started, and clear away what was made for it."""
         end = {"exit_status": status, "exit_timestamp": iso(), "oom_killed": False, "last_end": _end_of(zone)}
-        zone.change_life(state="stopped", waiting=False, asked_by=None, **NO_PROCESS, **end)
+        zone.note_life(state="stopped", waiting=False, asked_by=None, **NO_PROCESS, **end)
         zone.tell_not_started()
         self._clear_later(zone)
         self._report(zone, node_fields(zone))
@@ -204,7 +205,7 @@ class Lifecycle:
             was = health.health_of(zone)
             health.note(zone, health.Health("unhealthy", was.FailingStreak, was.Log))  # as dockerd has it
         again = plan(zone, msgspec.structs.replace(zone.life, **end))
-        zone.change_life(state="stopped", **NO_PROCESS, **end, **again)
+        zone.note_life(state="stopped", **NO_PROCESS, **end, **again)
         self._report(zone, node_fields(zone))
         self._clear_later(zone)
         if zone.life.waiting:
@@ -218,7 +219,8 @@ class Lifecycle:
         self._net.disconnect(zone.uuid)
         self._runtime.delete(zone.uuid)
         conmon.see_off(zone)
-        shutil.rmtree(zone.lives, ignore_errors=True)
+        if zone.is_saved:  # else the next agent must find there how it ended
+            shutil.rmtree(zone.lives, ignore_errors=True)
         self._unmount_unused(zone)
         self._net.fill_spare()
 
@@ -251,7 +253,7 @@ class Lifecycle:
     def take_back(self, zone: Zone) -> None:
         """Have a start that nobody finished come to nothing: whoever asked for it, or its policy, may try again."""
         conmon.end_all(zone)
-        zone.change_life(state="stopped", asked_by=None, **NO_PROCESS)
+        zone.note_life(state="stopped", asked_by=None, **NO_PROCESS)
         self.clear_now(zone)
 
     def stop(self, zone: Zone, timeout: float) -> None:
@@ -300,13 +302,13 @@ class Lifecycle:
             raise TaskError("VmNotRunning", f"VM {zone.uuid} is not running")
         if not zone.life.paused:
             self._runtime.call("pause", zone.uuid)
-            zone.change_life(paused=True)
+            zone.note_life(paused=True)
 
     def unpause(self, zone: Zone) -> None:
         """Let a paused zone's processes go on."""
         if zone.life.paused:
             self._runtime.call("resume", zone.uuid)
-            zone.change_life(paused=False)
+            zone.note_life(paused=False)
 
     @contextmanager
     def still(self, zone: Zone) -> Iterator[None]:
@@ -328,12 +330,12 @@ class Lifecycle:
         """Let processes go on that ``still`` has frozen. They may have been killed meanwhile."""
         if zone.life.held:
             spawn.run(self._runtime.argv("resume", zone.uuid))
-            zone.change_life(held=False)
+            zone.note_life(held=False)
 
     def _halt(self, zone: Zone) -> None:
         """Have the policy leave a zone alone until somebody starts it."""
         waited = zone.life.waiting and zone.ended.is_set()
-        zone.change_life(halted=True, waiting=zone.life.waiting and not waited)
+        zone.note_life(halted=True, waiting=zone.life.waiting and not waited)
         if waited:
             self.restarts.forget(zone)
             self._report(zone, node_fields(zone))

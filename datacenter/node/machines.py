@@ -58,13 +58,13 @@ def machine_create(node: Node, params: Params) -> Result:
         place = spec.Place(zone.rootfs, zone.bundle, node.home.zones, None)
         spec.oci_config(zone.record, zone.linux, users.User(0, 0, (), "/"), node.host, place)
         node.discard(zone.folder)
-        rootfs.make_folders(zone)
         try:
+            rootfs.make_folders(zone)
             seeding.fill_volumes(zone, node.home, node.images.ensure(zone.record["image_uuid"]), node.exports)
+            zone.save()
         except (TaskError, OSError):
             node.discard(zone.folder)
             raise
-        zone.save()
         node.zones[uuid] = zone
         node.firewall.zone_changed(zone)
         return _vm(zone)
@@ -184,8 +184,7 @@ def _change(zone: Zone, params: Params) -> None:
             record[name] = {k: v for k, v in (record.get(name) or {}).items() if k not in value}
         elif key not in {"uuid", "state", "zone_state"}:
             record[key] = value
-    zone.record = record
-    zone.save()
+    zone.change_record(record)
 
 
 def machine_update_nics(node: Node, params: Params) -> Result:

@@ -73,7 +73,7 @@ class Restarts:
             life = zone.life
             ran = life.state == "stopped" and life.boot_timestamp is not None
             if host_booted and ran and wants_restart(zone.restart_policy, life, host_booted=True):
-                zone.change_life(waiting=True, backoff=0.0)
+                zone.note_life(waiting=True, backoff=0.0)
             if life.waiting and zone.uuid not in self._timers:
                 self.schedule(zone)
         self._open.set()

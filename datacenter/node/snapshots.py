@@ -126,8 +126,7 @@ def _find(zone: Zone, name: str) -> Path:
 
 
 def _record(zone: Zone, snapshots: list[dict[str, Any]]) -> None:
-    zone.record = {**zone.record, "snapshots": snapshots}
-    zone.save()
+    zone.change_record({**zone.record, "snapshots": snapshots})
 
 
 TASKS: dict[str, Task] = {

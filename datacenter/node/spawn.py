@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -111,16 +111,23 @@ def read_all(fd: int) -> bytes:
         parts.append(part)
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run a program to its end: exit code and what it wrote on stdout and stderr."""
+def start_heard(
+    argv: Sequence[str], onto: Iterable[int], *, fds: Mapping[int, int] | None = None, **how: Any
+) -> tuple[Process, int]:
+    """Start a program, as ``start`` does, with a pipe for its descriptors ``onto``; return our end of that, too."""
     reader, writer = os.pipe()
     try:
-        process = start(argv, fds={1: writer, 2: writer}, env=env)
+        return start(argv, fds={**(fds or {}), **dict.fromkeys(onto, writer)}, **how), reader
     except BaseException:
         os.close(reader)
         raise
     finally:
         os.close(writer)
+
+
+def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a program to its end: exit code and what it wrote on stdout and stderr."""
+    process, reader = start_heard(argv, (1, 2), env=env)
     output = read_all(reader)
     code = process.wait()
     assert code is not None

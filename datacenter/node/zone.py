@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from gevent.event import Event
 from gevent.lock import RLock
 
 from datacenter.node.whole import write_whole
+
+logger = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 Hook = Callable[["Zone"], None]
@@ -78,6 +81,8 @@ class Zone:
         runs. Emptied by every boot; a hook that raises stops the boot."""
         self.not_started: list[Hook] = []
         """Called once each when a boot failed or the zone is destroyed, for those who waited for its start."""
+        self.is_saved = True
+        """Whether ``zone.json`` says the same."""
         self.root_holders = 0
         """How many copies have the root mounted, beside the running container itself."""
         self.lock = RLock()
@@ -96,7 +101,18 @@ class Zone:
 
     def save(self) -> None:
         """Write ``zone.json`` so that it is always whole, whenever the agent dies."""
+        self.is_saved = False
         write_whole(self.folder / "zone.json", msgspec.json.encode(Kept(self.record, self.life)))
+        self.is_saved = True
+
+    def change_record(self, record: Record) -> None:
+        """Take another record and write it down; the one before stays when the disk refuses. Raises OSError."""
+        before, self.record = self.record, record
+        try:
+            self.save()
+        except OSError:
+            self.record = before
+            raise
 
     def change_life(self, **fields: Any) -> None:
         """Set fields of the life, write them down, then wake those who wait on ``started`` or ``ended``."""
@@ -104,6 +120,17 @@ class Zone:
             setattr(self.life, name, value)
         self.save()
         self._mark()
+
+    def note_life(self, **fields: Any) -> None:
+        """As ``change_life``, of what has happened whatever becomes of the record: a full disk is on the node's log.
+
+        What could not be written down is so with the next change.
+        """
+        try:
+            self.change_life(**fields)
+        except OSError:
+            logger.exception("the record of %s", self.uuid)
+            self._mark()
 
     def tell_not_started(self) -> None:
         """Tell those who waited for a start that it will not come."""

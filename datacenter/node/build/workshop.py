@@ -56,8 +56,7 @@ class Workshop:
             "docker:user": config.get("User") or "",
             "docker:workdir": config.get("WorkingDir") or "",
         }
-        self.zone.record = {**self.zone.record, "internal_metadata": {**self.zone.metadata, **told}}
-        self.zone.save()
+        self.zone.change_record({**self.zone.record, "internal_metadata": {**self.zone.metadata, **told}})
 
     def place(self, dest: str, archive: BinaryIO | None, *, owner: str = "", **how: Any) -> None:
         """Put an archive in a folder of the zone; ``owner`` is a user as its files name them. Raises BuildError."""
