@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response, g, request
 
-from datacenter.restify import not_found
+from datacenter.restify import not_found, params
 from datacenter.services.cloudapi import actions, authorization
 from datacenter.services.cloudapi.authentication import authenticate
 from datacenter.services.cloudapi.authorization import Caller, Deed
@@ -86,8 +86,7 @@ class Access:
         vm = self._dc.vmapi.vm(machine) if kind == "machines" and machine else None
         if vm is not None and vm["owner_uuid"] != account["uuid"]:
             vm = None  # its tags are nobody's business
-        body = request.get_json(silent=True)
-        asked = request.args.get("action") or (body.get("action") if isinstance(body, dict) else None)
+        asked = params().get("action")  # as the view reads it, whatever else query and body say
         path = f"/{account['login']}{below()}"
         return Deed(
             action=actions.action(key, asked if isinstance(asked, str) else None),

@@ -165,3 +165,18 @@ def test_a_header_tags_what_is_made_or_changed(jdoe, alice, allow):
     refused = jdoe.http.post("/jdoe/policies", headers=headers, json={"name": "newer", "rules": [LOOK]})
     assert refused.status_code == 409
     assert "newer" not in [policy["name"] for policy in jdoe.get("/jdoe/policies").json]
+
+
+def test_what_is_weighed_is_what_is_done(node, machine, alice, allow):
+    """A body that says otherwise than the query: the machine does what the body says."""
+    path = f"/jdoe/machines/{machine['id']}"
+    allow(f"CAN startmachine and updatemachine {path}")
+    refused = 403, "NotAuthorized"
+    assert status(alice.send("POST", f"{path}?action=start", action="stop")) == refused
+    signed = alice.headers(path, "post")
+    assert status(alice.http.post(path, headers=signed, data={"action": "stop"})) == refused
+    assert (
+        status(alice.http.post(path, headers={**signed, "content-type": "text/plain"}, data='{"action": "stop"}'))
+        == refused
+    )
+    assert status(alice.send("POST", f"{path}?action=stop", action="start")) == (409, "InvalidState")
