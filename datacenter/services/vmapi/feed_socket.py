@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -59,7 +60,8 @@ class FeedSocket:
         finally:
             if self._listener is not None:
                 self._feed.unsubscribe(self._listener)
-            self._out.put(None)
+            with suppress(Full):  # then the writer is stuck, or has gone
+                self._out.put_nowait(None)
             writer.join(timeout=5)
             writer.kill()
 

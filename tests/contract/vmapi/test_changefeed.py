@@ -7,10 +7,12 @@ import json
 import gevent
 import pytest
 from gevent import socket
+from gevent.event import Event
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessage
 
 from datacenter.services.serving import Server
+from datacenter.services.vmapi import feed_socket
 from datacenter.services.vmapi.changefeed import SUB_RESOURCES
 
 
@@ -165,6 +167,27 @@ def test_who_has_left_is_forgotten(world, port):
     with gevent.Timeout(5):
         while world.vmapi.changefeed.listeners():
             gevent.sleep(0.01)
+
+
+def test_who_reads_too_slowly_is_let_go_of(world, monkeypatch):
+    monkeypatch.setattr(feed_socket, "BACKLOG", 4)
+    ended = Event()
+
+    def upgrade(environ, sock):
+        world.vmapi.upgrade(environ, sock)
+        ended.set()
+
+    server = Server(0, world.vmapi.app, upgrade)
+    server.start()
+    client = Client(server.server_port)
+    client.say(instance="slow", service="docker", changeKind={"resource": "vm", "subResources": ["state"]})
+    client.hear()
+    with gevent.Timeout(5):
+        while world.vmapi.changefeed.listeners():
+            world.vmapi.changefeed.vm_changed("vm", {"state": "running"}, {"state": "stopped", "text": "x" * 100_000})
+            gevent.sleep(0)
+    assert ended.wait(5)
+    server.stop(timeout=0)
 
 
 def test_plain_requests_work_beside(port):
