@@ -47,7 +47,7 @@ def _of_label(label: str | None) -> list[str]:
         return []
     try:
         found = json.loads(label)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidParameter(f"invalid affinities label: {label}") from error
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise InvalidParameter(f"affinities label is not an array: {label}")

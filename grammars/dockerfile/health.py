@@ -19,7 +19,8 @@ _UNITS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_PART = re.compile(r"(\d{1,19}\.?\d{0,19}|\.\d{1,19})(ns|us|µs|μs|ms|s|m|h)")  # bounded: time grows with the text
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _LEAST = 1_000_000
 _TIMES = {
     "interval": "Interval",
@@ -31,12 +32,11 @@ _TIMES = {
 
 def nanoseconds(text: str) -> int:
     """Read a duration as Go writes it: ``1m30s``, ``500ms``. Raises DockerfileError."""
-    parts = list(_PART.finditer(text))
     if text == "0":
         return 0
-    if not parts or "".join(part[0] for part in parts) != text:
+    if not _DURATION.fullmatch(text):
         raise DockerfileError(f'time: invalid duration "{text}"')
-    return int(sum(float(part[1]) * _UNITS[part[2]] for part in parts))
+    return int(sum(float(part[1]) * _UNITS[part[2]] for part in _PART.finditer(text)))
 
 
 def health_check(flags: Sequence[str], rest: str) -> dict[str, Any]:
@@ -74,6 +74,6 @@ def _time(name: str, value: str) -> int:
 
 
 def _retries(value: str) -> int:
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.isdigit() or len(value) > 10:
         raise DockerfileError(f"--retries must be at least 0 (not {value})")
     return int(value)

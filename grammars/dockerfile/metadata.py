@@ -21,6 +21,9 @@ CHANGES = frozenset({
     "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 })  # fmt: skip
 """What commit and import take."""
+MOST_PORTS = 3 * 65535
+"""That one instruction may name, repeated ones counted: there are no more."""
+
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 _SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9]*(?:[+-]\d{1,2})?|\d{1,2}", re.IGNORECASE)
 
@@ -77,12 +80,10 @@ class Metadata:
     def _env(self, instruction: Instruction) -> str:
         pairs = self._pairs(instruction)
         env = list(self.config.get("Env") or [])
+        places = {entry.partition("=")[0]: number for number, entry in reversed([*enumerate(env)])}
         for name, value in pairs:
-            at = [number for number, entry in enumerate(env) if entry.partition("=")[0] == name]
-            if at:
-                env[at[0]] = f"{name}={value}"
-            else:
-                env.append(f"{name}={value}")
+            place = places.setdefault(name, len(env))
+            env[place : place + 1] = [f"{name}={value}"]
         self.config["Env"] = env
         return _told("ENV", pairs)
 
@@ -104,14 +105,21 @@ class Metadata:
     def _expose(self, instruction: Instruction) -> str:
         words = expand_words(instruction.rest, self.variables, self.escape)
         ports = dict(self.config.get("ExposedPorts") or {})
+        named = 0
         for word in words:
-            ports.update({name: {} for name in _ports(word)})
+            found = _ports(word)
+            named += len(found)
+            if named > MOST_PORTS:
+                raise DockerfileError(f"EXPOSE names more than {MOST_PORTS} ports")
+            ports.update({name: {} for name in found})
         self.config["ExposedPorts"] = ports
         return f"EXPOSE {' '.join(words)}"
 
     def _volume(self, instruction: Instruction) -> str:
         words = exec_form(instruction.rest)
-        names = [self.expand(word) for word in (instruction.rest.split() if words is None else words)]
+        variables = self.variables
+        words = instruction.rest.split() if words is None else words
+        names = [expand(word, variables, self.escape) for word in words]
         if not names or any(not name.strip() for name in names):
             raise DockerfileError("VOLUME specified can not be an empty string")
         self.config["Volumes"] = {**(self.config.get("Volumes") or {}), **{name: {} for name in names}}

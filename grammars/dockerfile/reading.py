@@ -17,6 +17,7 @@ _COMMENT = re.compile(r"\s*#")
 _HEREDOC = re.compile(r"(?<![\w<])\d*<<(?P<chomp>-?)\s*(?P<quote>['\"]?)(?P<name>[A-Za-z_][A-Za-z0-9_.]*)(?P=quote)")
 _WITH_HEREDOCS = frozenset({"RUN", "COPY", "ADD"})
 _FLAG = re.compile(r"--[a-z]")
+_MOST_FLAGS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,8 @@ def _flags(rest: str) -> tuple[tuple[str, ...], str]:
     """Take ``--name`` and ``--name=value`` off the beginning; a lone ``--`` ends them."""
     flags: list[str] = []
     while _FLAG.match(rest):
+        if len(flags) == _MOST_FLAGS:
+            raise DockerfileError(f"more than {_MOST_FLAGS} flags")
         flag, _, rest = rest.partition(" ")
         flags.append(flag)
         rest = rest.lstrip()

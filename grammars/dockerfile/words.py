@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from grammars.dockerfile.faults import DockerfileError
 
+MAX_DEPTH = 32
+"""Nesting of ``${a:-${b:-...}}`` beyond which it is refused; real ones stay below five."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = frozenset("@*#?-$!0123456789")
 
@@ -36,21 +39,23 @@ def expand_words(text: str, variables: Mapping[str, str], escape: str = "\\") ->
 def split(text: str, escape: str = "\\") -> list[str]:
     """Split at blanks outside quotes; quotes and escapes stay in the words."""
     words: list[str] = []
-    word, quote, at = "", "", 0
+    quote, at, begun = "", 0, -1  # where the word that is being read begins, -1 between words
     while at < len(text):
         char = text[at]
         if not quote and char.isspace():
-            if word:
-                words.append(word)
-            word = ""
-        elif char == escape and quote != "'" and at + 1 < len(text):
-            word += text[at : at + 2]
-            at += 1
+            if begun >= 0:
+                words.append(text[begun:at])
+            begun = -1
         else:
-            quote = ("" if char == quote else quote) if quote else (char if char in "'\"" else "")
-            word += char
+            begun = at if begun < 0 else begun
+            if char == escape and quote != "'" and at + 1 < len(text):
+                at += 1
+            elif quote:
+                quote = "" if char == quote else quote
+            elif char in "'\"":
+                quote = char
         at += 1
-    return [*words, word] if word else words
+    return [*words, text[begun:]] if begun >= 0 else words
 
 
 def name_values(word: str, text: str, escape: str = "\\") -> list[tuple[str, str]]:
@@ -81,7 +86,9 @@ class _Expansion:
         self._escape = escape
         self._at = 0
         self._words: list[str] = []
-        self._word: str | None = None
+        self._word: list[str] | None = None
+        """The pieces of the word that is being read."""
+        self._depth = 0
 
     def whole(self) -> str:
         return self._until("")
@@ -93,19 +100,18 @@ class _Expansion:
 
     def _end_word(self) -> None:
         if self._word is not None:
-            self._words.append(self._word)
+            self._words.append("".join(self._word))
         self._word = None
 
     def _add(self, text: str, *, splits: bool) -> str:
         """Take text into the words; the same text is returned for the whole."""
-        if not splits:
-            self._word = (self._word or "") + text
-            return text
-        for char in text:
-            if char.isspace():
+        for piece in text if splits else (text,):
+            if splits and piece.isspace():
                 self._end_word()
+            elif self._word is None:
+                self._word = [piece]
             else:
-                self._word = (self._word or "") + char
+                self._word.append(piece)
         return text
 
     def _until(self, stop: str) -> str:
@@ -182,7 +188,7 @@ class _Expansion:
         name = self._name()
         if not name:
             raise DockerfileError("syntax error: bad substitution")
-        rest = self._text[self._at :]
+        rest = self._text[self._at : self._at + 2]
         value = self._variables.get(name)
         if rest.startswith("}"):
             self._at += 1
@@ -203,9 +209,13 @@ class _Expansion:
 
     def _inner(self) -> str:
         """Expand the word of a ``${name:-word}``, up to its brace."""
+        if self._depth == MAX_DEPTH:
+            raise DockerfileError(f"substitutions are nested deeper than {MAX_DEPTH}")
         words, word = self._words, self._word
         self._words, self._word = [], None
+        self._depth += 1
         try:
             return self._until("}")
         finally:
             self._words, self._word = words, word
+            self._depth -= 1

@@ -24,6 +24,8 @@ Mounted = NamedVolume | HostBind
 
 MOST_VOLUMES = 8
 MOST_VOLUMES_FROM = 2
+MOST_MOUNTS = 1000
+"""Of all kinds together, in a request."""
 _OWN_VOLUME = re.compile(r"/volumes/([0-9a-f-]{36})/?$")
 
 
@@ -78,12 +80,15 @@ def plan_volumes(body: ContainerCreate, image_volumes: Iterable[str], prefixes: 
 
     ``prefixes`` are the paths of the node below which the account may bind; most data centers have none.
     """
+    host = body.HostConfig
+    if len(body.Volumes) + len(host.Binds) + len(host.Mounts) > MOST_MOUNTS:
+        raise InvalidParameter(f"too many volumes, binds and mounts: max {MOST_MOUNTS}")
     plan = VolumePlan()
     for path in body.Volumes:
         plan.add(path)
-    for bind in body.HostConfig.Binds:
+    for bind in host.Binds:
         _add_bind(plan, bind, prefixes)
-    for mount in body.HostConfig.Mounts:
+    for mount in host.Mounts:
         if mount.Type == "volume":
             _add_mount(plan, mount)
         elif mount.Type == "bind" and prefixes:

@@ -82,6 +82,7 @@ def test_the_environment_wins_over_arguments_and_the_maintainer_is_kept_apart():
         ("HEALTHCHECK --interval=1 CMD x", "invalid duration"),
         ("HEALTHCHECK --interval=1us CMD x", "less than 1ms"),
         ("HEALTHCHECK --retries=x CMD x", "retries"),
+        (f"HEALTHCHECK --retries={'9' * 5000} CMD x", "retries"),
         ("HEALTHCHECK --no=x CMD x", "unknown flag: no"),
     ],
 )
@@ -105,3 +106,23 @@ def test_any_change_is_applied_or_refused(word, rest, value):
     except DockerfileError:
         return
     assert changed.get("WorkingDir", "/").startswith("/")
+
+
+def test_an_instruction_may_name_much():
+    pairs = [f"A{n}={n}" for n in range(100_000)]
+    assert change({"Env": ["A7=x", "B=y", "A7=z"]}, [f"ENV {' '.join(pairs)}"])["Env"][:4] == [
+        "A7=7",
+        "B=y",
+        "A7=z",
+        "A0=0",
+    ]
+
+
+@pytest.mark.parametrize(("change_", "words"), [
+    ("EXPOSE " + "1-65535 " * 10_000, "names more than"),
+    ("HEALTHCHECK --interval=" + "1" * 400_000 + " CMD x", "invalid duration"),
+    ("HEALTHCHECK " + "--a " * 100_000 + "CMD x", "flags"),
+])  # fmt: skip
+def test_but_not_without_end(change_, words):
+    with pytest.raises(DockerfileError, match=words):
+        change({}, [change_])

@@ -125,3 +125,16 @@ def test_any_text_is_expanded_or_refused(text, variables):
 def test_a_text_without_special_characters_stays(text):
     assert expand(text, {}) == text
     assert expand_words(text, {}) == text.split()
+
+
+@pytest.mark.parametrize("text", ["a-" * 300_000, '"' + "a" * 600_000 + '"', "${a}" * 100_000, "$a " * 100_000])
+def test_long_texts_take_no_longer_than_they_are_long(text):
+    """When each character cost what was before it, these held everybody up for minutes."""
+    assert expand(text, {"a": "1"}) == text.replace("${a}", "1").replace("$a", "1").replace('"', "")
+    assert "".join(expand_words(text, {"a": "1"})) == expand(text, {"a": "1"}).replace(" ", "")
+
+
+def test_substitutions_are_not_nested_without_end():
+    assert expand("${a:-" * 30 + "x" + "}" * 30, {}) == "x"
+    with pytest.raises(DockerfileError, match="nested deeper"):
+        expand("${a:-" * 100_000, {})

@@ -211,3 +211,8 @@ def test_what_is_told_of_volumes(world):
         ("unmount", "data", {"container": ident, "driver": "local"}),
     ]
     assert volume_events(world, BOB) == []
+
+
+def test_a_container_has_not_any_number_of_mounts(world):
+    with pytest.raises(InvalidParameter, match="too many volumes, binds and mounts"):
+        create(world, "web", HostConfig={"Binds": [f"d{n}:/d{n}" for n in range(20_000)]})
