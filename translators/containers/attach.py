@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from gateway.call import Call, Duplex, HijackReply, Tap
@@ -12,6 +13,7 @@ from sdc.stdio import Console
 from translators.capabilities import capabilities
 from translators.containers import detach_keys
 from translators.containers.console import is_tty, join, open_console, stdin_once, tap_of
+from translators.containers.logs import so_far
 from translators.containers.lookup import docker_id, find_container
 from translators.containers.sizes import console_sizes
 from translators.containers.states import refuse_unless_up, status
@@ -57,9 +59,11 @@ def _session(
     """Check that the VM can be attached to, and return what joins a client to it.
 
     With it comes a tap where that is output alone, of a console that is connected already; a terminal whose size
-    goes over this very connection needs somebody who stays.
+    goes over this very connection needs somebody who stays. Without ``stream`` there is no console at all.
     """
     keys = detach_keys.parse(call.arg("detachKeys"))
+    if not call.flag("stream"):
+        return _log_alone(call, vm, streams, framed=framed), None
     stdin = streams["stdin"] and bool(vm.get("internal_metadata", {}).get("docker:open_stdin", False))
     if status(vm) in {"paused", "restarting"}:
         refuse_unless_up(vm, docker_id(vm), "attach")
@@ -74,7 +78,7 @@ def _session(
         "AttachStderr": streams["stderr"],
         "Tty": tty,
         "Logs": call.flag("logs"),
-        "Stream": call.flag("stream"),
+        "Stream": True,
         "Container": vm["uuid"],
     }
     early = "attach-before-start" in capabilities(call)
@@ -102,6 +106,20 @@ def _session(
 
     taps = not stdin and "console-resize" in capabilities(call)
     return run, tap_of(console, framed=framed, tells_loss=framed) if taps else None
+
+
+def _log_alone(call: Call, vm: Vm, streams: dict[str, bool], *, framed: bool) -> Callable[[Duplex], None]:
+    """Join a client to what a container has written so far, if that was asked for: it need not run, nor start."""
+    stdout, stderr = streams["stdout"], streams["stderr"]
+    written = so_far(call, vm, stdout=stdout, stderr=stderr, framed=framed) if call.flag("logs") else iter(())
+    tell(call, vm, "attach")
+
+    def run(client: Duplex) -> None:
+        with suppress(OSError):  # the client left
+            for piece in written:
+                client.write(piece)
+
+    return run
 
 
 def _settle(call: Call, vm: Vm, console: Console) -> None:

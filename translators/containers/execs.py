@@ -135,22 +135,22 @@ def start(call: Call, session_id: str, body: ExecStart) -> HijackReply | None:
         return None
     if size and config["Tty"]:
         console.resize(size[1], size[0])
-    return _reply(call, session, vm, console)
+    return _reply(call, session, vm, console, framed=not body.Tty)
 
 
-def _reply(call: Call, session: ExecSession, vm: Vm, console: Console) -> HijackReply:
+def _reply(call: Call, session: ExecSession, vm: Vm, console: Console, *, framed: bool) -> HijackReply:
+    """Join the client, with frames as it asked at the start: whether the process has a terminal was said before."""
     config = session.config
 
     def run(client: Duplex) -> None:
         try:
             keys = detach_keys.parse(config["DetachKeys"])
-            tty = config["Tty"]
             join(
                 call,
                 client,
                 console,
-                tty=tty,
-                framed=not tty,
+                tty=config["Tty"],
+                framed=framed,
                 stdin=config["AttachStdin"],
                 stdin_once=True,
                 keys=keys,
@@ -163,7 +163,7 @@ def _reply(call: Call, session: ExecSession, vm: Vm, console: Console) -> Hijack
             else:
                 exec_ends.note(call, session, vm, code)
 
-    kind = "raw" if config["Tty"] or call.version < (1, 42) else "multiplexed"
+    kind = "multiplexed" if framed and call.version >= (1, 42) else "raw"
     return HijackReply(session=run, content_type=f"application/vnd.docker.{kind}-stream")
 
 

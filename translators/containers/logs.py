@@ -30,8 +30,7 @@ def logs(call: Call, ref: str) -> StreamReply:
     vm = find_container(call, ref)
     if not (call.flag("stdout") or call.flag("stderr")):
         raise InvalidParameter("Bad parameters: you must choose at least one stream")
-    if vm.get("internal_metadata", {}).get("docker:logdriver", "json-file") == "none":
-        raise NotImplementedHere("configured logging driver does not support reading")
+    _refuse_unreadable(vm)
     selection = LogSelection(
         stdout=call.flag("stdout"),
         stderr=call.flag("stderr"),
@@ -45,11 +44,26 @@ def logs(call: Call, ref: str) -> StreamReply:
     kind = "raw" if tty or call.version < (1, 42) else "multiplexed"
     console = _console(call, vm, selection, tty=tty)
     return StreamReply(
-        items=_lines(call, vm, console, selection, tty=tty),
+        items=_lines(call, vm, console, selection, framed=not tty),
         json=False,
         content_type=f"application/vnd.docker.{kind}-stream",
         tap=tap_of(console, framed=not tty) if selection.follow else None,
     )
+
+
+def so_far(call: Call, vm: Vm, *, stdout: bool, stderr: bool, framed: bool) -> Iterator[bytes]:
+    """Return what a container has written until now. Raises NotImplementedHere where it is not kept.
+
+    SDC: CNAPI docker-exec Logs
+    """
+    _refuse_unreadable(vm)
+    selection = LogSelection(stdout=stdout, stderr=stderr)
+    return _lines(call, vm, _console(call, vm, selection, tty=is_tty(vm)), selection, framed=framed)
+
+
+def _refuse_unreadable(vm: Vm) -> None:
+    if vm.get("internal_metadata", {}).get("docker:logdriver", "json-file") == "none":
+        raise NotImplementedHere("configured logging driver does not support reading")
 
 
 def _tail(text: str) -> int | None:
@@ -80,15 +94,15 @@ def _console(call: Call, vm: Vm, selection: LogSelection, *, tty: bool) -> Conso
     return open_console(call, vm, command, tty=tty)
 
 
-def _lines(call: Call, vm: Vm, console: Console | None, selection: LogSelection, *, tty: bool) -> Iterator[bytes]:
+def _lines(call: Call, vm: Vm, console: Console | None, selection: LogSelection, *, framed: bool) -> Iterator[bytes]:
     if console is None:
         return
     try:
         if isinstance(console, LineConsole):
             over = _stopped(call, vm) if selection.follow else None
-            yield from select(console.messages(over), selection, framed=not tty)
+            yield from select(console.messages(over), selection, framed=framed)
         else:
-            yield from map(bytes, console.output(framed=not tty))  # a view is good only until the next piece
+            yield from map(bytes, console.output(framed=framed))  # a view is good only until the next piece
     finally:
         console.close()
 

@@ -12,7 +12,7 @@ from gateway.errors import InvalidParameter
 from sdc.errors import SdcError, SdcUnavailable
 from sdc.vmapi import Vmapi
 from translators.containers.lookup import find_container
-from translators.containers.states import exit_code, has_run, is_gone, is_running, metadata
+from translators.containers.states import exit_code, has_run, is_gone, is_running, last_end, metadata, status
 from translators.containers.vmfeed import feed_of
 from translators.events.recorder import observe
 from translators.jobs import pauses
@@ -60,7 +60,8 @@ class Life:
             self.vm = vm
         if is_running(vm):
             self.ran = True
-            self._stale = vm.get("exit_timestamp")
+            if status(vm) != "restarting":
+                self._stale = vm.get("exit_timestamp")
 
     @property
     def running(self) -> bool:
@@ -79,8 +80,10 @@ class Life:
     def code(self) -> int | None:
         """Return the exit code of the last run; None while it is not known yet.
 
-        What a running VM says about an exit is about an earlier run.
+        What a running VM says about an exit is about an earlier run; that which was waited for, when it runs again.
         """
+        if self.running and self.exited and (end := last_end(self.vm)):
+            return exit_code(end)
         told = self.vm.get("exit_status") is not None
         if told and (self._stale is None or self.vm.get("exit_timestamp") != self._stale):
             return exit_code(self.vm)
@@ -90,7 +93,7 @@ class Life:
 
 
 CONDITIONS: dict[str, Callable[[Life], bool]] = {
-    "not-running": lambda life: not life.running,
+    "not-running": lambda life: life.exited or not life.running,
     "next-exit": lambda life: life.exited,
     "removed": lambda life: life.gone,
 }

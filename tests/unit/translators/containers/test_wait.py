@@ -24,6 +24,12 @@ RUNNING = {"state": "running", "boot_timestamp": "2026-11-23T10:00:00.000Z"}
 CREATED = {"state": "stopped"}
 AGAIN = {**RAN, "exit_status": 4, "exit_timestamp": "2026-11-23T11:00:05.000Z"}
 RUNNING_AGAIN = {**RAN, "state": "running"}
+RESTARTED = {
+    **RUNNING,
+    "internal_metadata": {"docker:restartcount": 1, "docker:lastend": '{"exit_status": 5}'},
+}
+WAITS = {**RAN, "zone_state": "ready"}
+"""To be started again by its restart policy."""
 GONE = {"state": "destroyed"}
 
 
@@ -46,6 +52,10 @@ def told(condition, *news):
     ("not-running", [RUNNING_AGAIN, AGAIN], (4, 2)),
     ("not-running", [RUNNING, CREATED], (None, 2)),  # the code is late
     ("not-running", [RUNNING_AGAIN, RAN], (None, 2)),  # what it says is about the run before
+    ("not-running", [RUNNING, WAITS], (3, 2)),  # a restart policy is no reason to wait on
+    ("not-running", [RUNNING_AGAIN, RESTARTED], (5, 2)),  # it was quick
+    ("not-running", [WAITS, WAITS], None),
+    ("next-exit", [RUNNING, RESTARTED], (5, 2)),
     ("next-exit", [CREATED], None),
     ("next-exit", [RAN], None),
     ("next-exit", [CREATED, RUNNING, RAN], (3, 3)),
