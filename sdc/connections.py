@@ -10,25 +10,18 @@ from __future__ import annotations
 import http.client
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from sdc.answers import Answer, Response
 
 KEPT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, read to its end; named as those of requests are."""
-
-    status_code: int
-    headers: http.client.HTTPMessage
-    """Looked up without regard to case."""
-    content: bytes
-
-
 class _Connection(http.client.HTTPConnection):
     """Head and body of a request leave in one send: a service would wake twice for two."""
+
+    response_class = Response  # type: ignore[assignment]  # as much of one as is used
 
     def __init__(self, host: str, port: int, timeout: float) -> None:
         super().__init__(host, port, timeout=timeout)
@@ -67,8 +60,8 @@ class Connections:
             connection.sock.settimeout(timeout)
             connection.request(method, self._prefix + target, body, headers)
             connection.flush()
-            response = connection.getresponse()
-            answer = Answer(response.status, response.headers, response.read())
+            response: Any = connection.getresponse()
+            answer: Answer = response.answer
         except BaseException:
             connection.close()
             raise

@@ -18,7 +18,8 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from sdc.connections import Answer, Connections
+from sdc.answers import Answer
+from sdc.connections import Connections
 from sdc.errors import SdcError, SdcTimeout, SdcUnavailable
 
 _JITTER = random.Random()  # noqa: S311 - chance of its own: background threads leave everybody else's alone
