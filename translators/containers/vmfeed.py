@@ -136,7 +136,8 @@ class VmFeed:
         vm_uuid, vm = item.get("changedResourceId"), item.get("resourceObject")
         if not isinstance(vm_uuid, str) or not isinstance(vm, dict):
             return
-        jobs_of(self.vmapi).wake(vm_uuid)
+        if vm.get("state") != "provisioning":  # its only job has just begun
+            jobs_of(self.vmapi).wake(vm_uuid)
         for watch in tuple(self._watches.get(vm_uuid, ())):
             watch.tell(vm)
         self._tell_listeners(vm)

@@ -13,6 +13,7 @@ from translators.containers.autoremove import AutoRemove
 from translators.containers.removal import is_due
 from translators.containers.vmfeed import feed_of
 from translators.containers.wait import CONDITIONS, Life, wait
+from translators.jobs import Jobs
 
 RAN = {
     "state": "stopped",
@@ -103,6 +104,14 @@ def test_the_end_is_told_to_every_worker_before_the_waiter_is_answered(world):
     next(replies)
     told = [event.what.action for event in call.state.events.read(call.owner.uuid, after=0)]
     assert told[-1] == "die"
+
+
+def test_news_hurry_the_pollers_of_a_vm_but_not_that_it_is_being_made(world, monkeypatch):
+    hurried = []
+    monkeypatch.setattr(Jobs, "wake", lambda _, vm_uuid: hurried.append(vm_uuid))
+    for state in ("provisioning", "stopped", "destroyed"):
+        feed_of(world.vmapi)._dispatch({"changedResourceId": state, "resourceObject": {"state": state}})
+    assert hurried == ["stopped", "destroyed"]
 
 
 def test_a_late_code_is_asked_of_the_node_itself(world):
