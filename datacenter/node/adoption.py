@@ -82,7 +82,7 @@ def _remove_strangers(node: Node) -> None:
             node.runtime.delete(uuid)
     node.network.remove_strays(node.zones)
     node.images.discard_unfinished()
-    node.empty_trash()
+    node.trash.empty()
 
 
 def clean_up(node: Node) -> None:

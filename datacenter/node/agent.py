@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import gevent
 from gevent.lock import RLock
 
-from datacenter.node import adoption, copy, firewall, machines, snapshots, spawn, stats, stdio
+from datacenter.node import adoption, copy, firewall, machines, snapshots, stats, stdio
 from datacenter.node.build import task as build
 from datacenter.node.exports import Exports
 from datacenter.node.firewall import Firewall
@@ -28,6 +27,7 @@ from datacenter.node.outside import Outside
 from datacenter.node.runtime import find_runtime
 from datacenter.node.sysinfo import sysinfo
 from datacenter.node.tasks import Params, Result, Task, TaskError
+from datacenter.node.trash import Trash
 from datacenter.node.zone import Zone
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Node:
         self.runtime = find_runtime(home)
         self.host = find_host(home)
         self.images = Layers(home)
+        self.trash = Trash(home.trash)
         self.exports = Exports(home)
         self.outside = Outside(home, self.exports)
         self.names = Names(home, self.zones)
@@ -69,7 +70,6 @@ class Node:
             report=self._report,
         )
         self._turns: dict[str, RLock] = defaultdict(RLock)
-        self._emptying = False
 
     def start(self) -> None:
         """Take up the zones that are there, then begin to tell and to listen."""
@@ -126,29 +126,8 @@ class Node:
                 self._turns.pop(uuid, None)
 
     def discard(self, folder: Path, trash: Path | None = None) -> None:
-        """Take a folder out of sight at once and delete it in the background.
-
-        ``trash`` is another path of the node's trash, for a folder that is not below the node's short home.
-        """
-        if folder.exists():
-            folder.rename((trash or self.home.trash) / f"{folder.name}-{os.urandom(4).hex()}")
-            gevent.spawn(self.empty_trash)
-
-    def empty_trash(self) -> None:
-        """Delete what was discarded. A program does it, so that a big tree doesn't hold up the agent.
-
-        One runs at a time, and takes all that has come meanwhile; what it cannot delete is left.
-        """
-        if self._emptying:
-            return
-        self._emptying = True
-        tried: set[str] = set()
-        try:
-            while doomed := {str(path) for path in self.home.trash.iterdir()} - tried:
-                tried |= doomed
-                spawn.run(["rm", "-rf", "--one-file-system", *doomed])
-        finally:
-            self._emptying = False
+        """Take a folder out of sight at once and delete it in the background; ``trash`` as ``Trash`` has it."""
+        self.trash.discard(folder, trash)
 
     def _report(self, zone: Zone, fields: dict[str, Any]) -> None:
         self.news.push(zone.uuid, fields)

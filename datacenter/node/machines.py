@@ -142,7 +142,8 @@ def machine_destroy(node: Node, params: Params) -> Result:
     with zone.lock:
         if node.zones.get(uuid) is not zone:
             return {}
-        node.lifecycle.stop(zone, 0)
+        if zone.life.waiting or not zone.ended.is_set():  # others nothing starts again
+            node.lifecycle.stop(zone, 0)
         zone.tell_not_started()
         node.lifecycle.cleared(zone)
         rootfs.unmount_root(zone)  # a copy may still have it

@@ -32,7 +32,7 @@ def node_with(zone, tmp_path, known):
         lifecycle=lifecycle,
         home=SimpleNamespace(netns=tmp_path, layers=tmp_path),
         images=SimpleNamespace(discard_unfinished=lambda: None),
-        empty_trash=lambda: None,
+        trash=SimpleNamespace(empty=lambda: None),
         runtime=SimpleNamespace(known=lambda: known, delete=lambda _: None),
         network=SimpleNamespace(remove_strays=lambda _: None),
     )
