@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Cnapi:
         self.tickets = Tickets(dc.store)
         self.tasks = Tasks(dc.store, self._run)
         self.boot_defaults = dc.store.bucket("boot_defaults")
+        self._present: dict[str, set[str]] = defaultdict(set)
         self.app = service("cnapi", "cnapi/1.26.6")
         for routes in (
             ServerRoutes(self),
@@ -68,12 +70,25 @@ class Cnapi:
 
     def node_started(self, server_uuid: str) -> None:
         """An agent has come (back) up: let VMAPI and FWAPI do what they could not do without it."""
+        self._present.pop(server_uuid, None)  # it may be another node than before
         self._dc.vmapi.node_started(server_uuid)
         self._dc.fwapi.spread.node_started(server_uuid)
 
     def node_heard(self, server_uuid: str) -> None:
         """A heartbeat has come."""
         self._dc.fwapi.spread.node_heard(server_uuid)
+
+    def ensure_image(self, server_uuid: str, image_uuid: str, *, req_id: str = "") -> None:
+        """Have an image on a compute node, which is not asked again for one it has said to have. Raises TaskError.
+
+        Nothing relies on it: nodes remove no image, and fetch what they lack when they make a VM.
+        """
+        present = self._present[server_uuid]
+        if image_uuid not in present:
+            self.task(
+                server_uuid, "image_ensure_present", {"image_uuid": image_uuid}, timeout=TASK_LIMIT, req_id=req_id
+            )
+            present.add(image_uuid)
 
     def check_nic_tags(self, server_uuid: str, tags: list[list[str]]) -> None:
         """Raise RestError when a server carries none of the nic tags that one of the networks may have."""

@@ -31,6 +31,7 @@ class Tickets:
     """
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._docs = store.bucket("tickets")
         self._queues: dict[Key, list[str]] = {}
         self._turns: dict[str, Event] = {}
@@ -121,9 +122,10 @@ class Tickets:
         """Leave the queue. Releasing twice is no error. Raises RestError ResourceNotFound."""
         ticket = self.get(ticket_uuid)
         if ticket["status"] in OPEN:
-            self._leave(ticket_uuid, "finished")
-            self._advance(_key(ticket))
-            self._forget_old()
+            with self._store.transaction():
+                self._leave(ticket_uuid, "finished")
+                self._advance(_key(ticket))
+                self._forget_old()
 
     def delete(self, ticket_uuid: str) -> None:
         self.release(ticket_uuid)

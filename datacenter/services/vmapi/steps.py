@@ -141,13 +141,7 @@ class Steps:
 
     def ensure_image(self, job: Job) -> str:
         image_uuid = job.params["image_uuid"]
-        self._dc.cnapi.task(
-            self._server(job),
-            "image_ensure_present",
-            {"image_uuid": image_uuid},
-            timeout=3600,
-            req_id=job.request_id,
-        )
+        self._dc.cnapi.ensure_image(self._server(job), image_uuid, req_id=job.request_id)
         return f"Image {image_uuid} present"
 
     def provision_vm(self, job: Job) -> str:

@@ -6,6 +6,7 @@ import gevent
 import pytest
 
 from datacenter.services.cnapi import tasks
+from datacenter.workflow.failure import TaskError
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 LATER = "2099-01-01T00:00:00.000Z"
@@ -112,6 +113,18 @@ def test_ensure_image_and_create_and_destroy(world, http):
         task_id = getattr(http, method)(path, json=body).json["id"]
         assert http.get(f"/tasks/{task_id}/wait").json["status"] == "complete"
         assert world.node.tasks[-1][0] == name
+
+
+def test_a_node_is_asked_once_for_an_image_until_it_announces_itself_anew(world, http):
+    world.node.failures["image_ensure_present"] = [("ImageInstallError", "no room")]
+    with pytest.raises(TaskError, match="no room"):
+        world.cnapi.ensure_image(world.node.uuid, ABSENT)
+    for _ in range(2):
+        world.cnapi.ensure_image(world.node.uuid, ABSENT)
+    assert len(world.node.did("image_ensure_present")) == 2
+    http.post(f"/servers/{world.node.uuid}/sysinfo", json={"sysinfo": world.node.sysinfo()})
+    world.cnapi.ensure_image(world.node.uuid, ABSENT)
+    assert len(world.node.did("image_ensure_present")) == 3
 
 
 def test_load_and_proc(world, http):
