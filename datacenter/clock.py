@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
+
+MICROSECONDS = 1_000_000
 
 
 def iso(seconds: float | None = None) -> str:
     """Write an epoch time, by default the present, as ``2026-11-23T18:00:00.000Z``; such texts sort by time."""
-    moment = datetime.fromtimestamp(time.time() if seconds is None else seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = time.time() if seconds is None else seconds
+    whole, rest = divmod(round(moment * MICROSECONDS), MICROSECONDS)
+    return f"{_to_the_second(whole)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def epoch(text: str) -> float:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -99,7 +100,7 @@ def manners(name: str, server: str, request_id: str, began: float) -> list[tuple
     """The headers of every answer; ``began`` is the monotonic time at which the request came in."""
     return [
         ("Server", server),
-        ("Date", formatdate(usegmt=True)),
+        ("Date", _date(int(time.time()))),
         ("x-request-id", request_id),
         ("x-response-time", str(_milliseconds(began))),
         ("x-server-name", name),
@@ -108,6 +109,11 @@ def manners(name: str, server: str, request_id: str, began: float) -> list[tuple
 
 def _milliseconds(began: float) -> int:
     return int((time.monotonic() - began) * 1000)
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def _begin() -> None:
