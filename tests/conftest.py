@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,3 +20,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(mark) for mark in REAL):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _books_are_let_go() -> Iterator[None]:
+    """Let go of what translators keep of each data center, for as long as a worker lives: each test has its own.
+
+    With them go databases and connections; a whole run would have thousands of them open in the end.
+    """
+    yield
+    for name in [name for name in sys.modules if name.startswith("translators.")]:
+        for kept in vars(sys.modules[name]).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()

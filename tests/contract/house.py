@@ -24,6 +24,7 @@ from sdc import DataCenterClients
 from tests.contract.conftest import IMAGE, BookNode, witnessed
 from tests.contract.test_middleware import InProcess
 from translators import jobs
+from translators.containers import vmfeed
 
 
 class Somebody(Middleware):
@@ -92,6 +93,7 @@ class House:
         services.vmapi.through(EndsJobs(dc))
         services.volapi.through(EndsVolumes(dc))
         self.services = services
+        vmfeed.feed_of(services.vmapi).start = lambda: None  # it would knock at a port where nobody listens, for ever
         storage.import_image(dc)
         chain = (f"{__name__}.Somebody", "packages", "quota", "placement")
         self.app = create_app(

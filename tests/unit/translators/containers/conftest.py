@@ -18,7 +18,7 @@ from gateway.state.image_records import ImageRecord
 from gateway.versions import CEILING
 from grammars.predicates import build
 from sdc.errors import SdcError, SdcUnavailable
-from translators.containers import roster, vmfeed
+from translators.containers import vmfeed
 
 ALICE = "930896af-bf8c-48d4-885c-6573a94b1853"
 BOB = "5d3e8ac6-2b41-4d4d-9f0d-3b6f0b6f2a11"
@@ -339,9 +339,6 @@ class _Hashable:
 def _no_feed(monkeypatch):
     """The changefeed has its own tests: here everybody looks for himself."""
     monkeypatch.setattr(vmfeed.VmFeed, "start", lambda self: None)
-    yield
-    roster._roster.cache_clear()  # they would hold the databases of all tests open
-    vmfeed.feed_of.cache_clear()
 
 
 @pytest.fixture
