@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import g
 
+from datacenter.changefeed import Listener
+from datacenter.feed_socket import FeedSocket, RegistrationError
 from datacenter.restify import RestError
 from datacenter.services.cloudapi.actions import route_key
-from datacenter.services.vmapi.changefeed import RESOURCE, SUB_RESOURCES, Listener
-from datacenter.services.vmapi.feed_socket import FeedSocket, RegistrationError
+from datacenter.services.vmapi.changefeed import RESOURCE, SUB_RESOURCES
 from datacenter.services.volapi.storage import is_storage
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class CustomerSocket(FeedSocket):
             if not isinstance(machines, list) or not all(isinstance(machine, str) for machine in machines):
                 raise RegistrationError("vms must be a list of uuids")
             self._machines = frozenset(machines)
-        return Listener(str(uuid.uuid4()), "cloudapi", frozenset(wanted), self._deliver)
+        parts = frozenset((RESOURCE, name) for name in wanted)
+        return Listener(str(uuid.uuid4()), "cloudapi", parts, self._deliver)
 
     def _deliver(self, item: Doc) -> None:
         vm = item["resourceObject"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from datacenter.restify import is_uuid, not_found
 from datacenter.services.napi import macs
+from datacenter.services.napi.changefeed import AGGREGATION
 from datacenter.services.napi.errors import InvalidParameters, Problem, invalid, missing, strict
 from datacenter.services.napi.networks import choices, page
 
@@ -29,6 +30,7 @@ class Aggregations:
     def __init__(self, napi: Napi) -> None:
         self._napi = napi
         self._bundles = napi.dc.store.bucket("aggregations")
+        self._bundles.watch(napi.changefeed.watcher(AGGREGATION))
 
     def get(self, aggregation_id: str) -> Aggregation:
         """One by its id, ``<server uuid>-<name>``. Raises 404."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from datacenter.feed_routes import FeedRoutes
+from datacenter.feed_socket import FeedSocket
 from datacenter.restify import not_found
 from datacenter.services.napi import blocks, networks, pools, routes
 from datacenter.services.napi.addresses import AddressSpace
 from datacenter.services.napi.aggregations import Aggregations
+from datacenter.services.napi.changefeed import NETWORK, NapiChangefeed
 from datacenter.services.napi.errors import InUse, InvalidParameters, invalid, overlap, used_by
 from datacenter.services.napi.fabrics import Fabrics
 from datacenter.services.napi.networks import Network
@@ -30,7 +34,9 @@ class Napi:
         self._networks = dc.store.bucket("networks")
         self._spaces: dict[str, AddressSpace] = {}
         self._subnets: dict[str, IPv4Network] = {}
+        self.changefeed = NapiChangefeed()
         self._networks.watch(self._index)
+        self._networks.watch(self.changefeed.watcher(NETWORK))
         self.tags = NicTags(self)
         self.records = Records(self)
         self.pools = pools.Pools(self)
@@ -40,6 +46,11 @@ class Napi:
         if not len(self._networks):
             self._seed()
         self.app: Flask = routes.make_app(self)
+        self.app.register_blueprint(FeedRoutes(self.changefeed).blueprint())
+
+    def upgrade(self, environ: dict[str, Any], sock: socket.socket) -> None:
+        """Serve the change feed on a connection that asked for WebSocket."""
+        FeedSocket(self.changefeed, environ, sock).run()
 
     # what VMAPI and CNAPI call
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from datacenter.clock import iso
 from datacenter.restify import is_uuid, truthy
 from datacenter.services.napi import macs
+from datacenter.services.napi.changefeed import NIC
 from datacenter.services.napi.errors import (
     InvalidParameters,
     PoolFull,
@@ -90,19 +91,20 @@ class Nics:
         self._by_owner: dict[str, dict[str, None]] = defaultdict(dict)
         self._by_network: dict[str, dict[str, None]] = defaultdict(dict)
         self._nics.watch(self._index)
+        self._nics.watch(napi.changefeed.watcher(NIC, self.view))
 
     def get(self, mac: str) -> Nic | None:
         """The nic of a MAC, in any of the forms that NAPI reads."""
         nic = self._nics.get(macs.read(mac) or "")
-        return None if nic is None else self._view(nic)
+        return None if nic is None else self.view(nic)
 
     def of(self, belongs_to_uuid: str) -> list[Nic]:
         """The nics of a VM or server, oldest first."""
-        return [self._view(nic) for nic in self._documents(belongs_to_uuid)]
+        return [self.view(nic) for nic in self._documents(belongs_to_uuid)]
 
     def on(self, network_uuid: str) -> list[Nic]:
         """The nics on a network, oldest first."""
-        return [self._view(nic) for nic in self._documents_on(network_uuid)]
+        return [self.view(nic) for nic in self._documents_on(network_uuid)]
 
     def search(self, params: dict[str, Any]) -> list[Nic]:
         """Nics that pass all list filters, each a value or alternatives with commas, by MAC. Raises 422."""
@@ -116,7 +118,7 @@ class Nics:
         elif "network_uuid" in wanted:
             pool = [nic for network in wanted["network_uuid"] for nic in self._documents_on(network)]
         found = [
-            nic for nic in map(self._view, pool) if all(_listed(nic, field, values) for field, values in wanted.items())
+            nic for nic in map(self.view, pool) if all(_listed(nic, field, values) for field, values in wanted.items())
         ]
         return sorted(found, key=lambda nic: str(nic["mac"]))[page(params)]
 
@@ -152,7 +154,7 @@ class Nics:
         with self._napi.dc.store.transaction():
             self._put(nic)
             self._reserve(nic, given)
-        return self._view(nic)
+        return self.view(nic)
 
     def update(self, mac: str, changes: dict[str, Any]) -> Nic:
         """Change a nic, its network or address too; the old address is given back. Raises 422, 507."""
@@ -174,7 +176,7 @@ class Nics:
         with self._napi.dc.store.transaction():
             self._put(nic)
             self._reserve(nic, changes)
-        return self._view(nic)
+        return self.view(nic)
 
     def delete(self, mac: str) -> None:
         self._nics.delete(mac)
@@ -311,7 +313,8 @@ class Nics:
                 )
         return {"network_uuid": network["uuid"], "ip": str(address)}
 
-    def _view(self, nic: Nic) -> Nic:
+    def view(self, nic: Nic) -> Nic:
+        """A stored nic as NAPI shows it, with what comes of its network."""
         network = self._napi.network(nic["network_uuid"]) if "network_uuid" in nic else None
         if network is None:
             return dict(nic)

@@ -6,13 +6,13 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from datacenter.feed_routes import FeedRoutes
+from datacenter.feed_socket import FeedSocket
 from datacenter.restify import service
 from datacenter.services.vmapi import record
 from datacenter.services.vmapi.actions import Actions
-from datacenter.services.vmapi.changefeed import Changefeed
+from datacenter.services.vmapi.changefeed import VmChangefeed
 from datacenter.services.vmapi.doomed import Doomed
-from datacenter.services.vmapi.feed_routes import FeedRoutes
-from datacenter.services.vmapi.feed_socket import FeedSocket
 from datacenter.services.vmapi.job_polls import JobPolls
 from datacenter.services.vmapi.job_routes import JobRoutes
 from datacenter.services.vmapi.metadata_routes import MetadataRoutes
@@ -47,7 +47,7 @@ class Vmapi:
     def __init__(self, dc: DataCenter) -> None:
         self._dc = dc
         self.table = VmTable(dc.store)
-        self.changefeed = Changefeed()
+        self.changefeed = VmChangefeed()
         self.table.watch(self.changefeed.vm_changed)
         self._names: set[tuple[str, str]] = set()
         self.jobs = dc.wfapi.engine
@@ -66,7 +66,7 @@ class Vmapi:
             VmRoutes(dc, self),
             JobRoutes(self),
             MetadataRoutes(dc, self),
-            FeedRoutes(self),
+            FeedRoutes(self.changefeed),
             RoleTagRoutes(self),
             MigrationRoutes(self),
         ):

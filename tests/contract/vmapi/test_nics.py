@@ -120,10 +120,10 @@ def test_napi_says_how_a_nic_is(world, vm, fabric, state):
 
 
 def test_the_changefeed_tells_of_nics(world, vm, fabric):
-    from datacenter.services.vmapi.changefeed import Listener
+    from datacenter.changefeed import Listener
 
     items = []
-    world.vmapi.changefeed.subscribe(Listener("i", "s", frozenset({"nics"}), items.append))
+    world.vmapi.changefeed.subscribe(Listener("i", "s", frozenset({("vm", "nics")}), items.append))
     after = add(world, vm, fabric["uuid"])
     assert [item["changeKind"]["subResources"] for item in items] == [["nics"]]
     assert items[0]["resourceObject"] == after

@@ -1,4 +1,4 @@
-"""VMAPI's plain routes about its change feed; the feed itself is reached by a WebSocket upgrade."""
+"""A service's plain routes about its change feed; the feed itself is reached by a WebSocket upgrade."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response
 
 from datacenter.restify import reply, route_table
-from datacenter.services.vmapi.changefeed import resources
 
 if TYPE_CHECKING:
-    from datacenter.services.vmapi import Vmapi
+    from datacenter.changefeed import Changefeed
 
 
 class FeedRoutes:
     """The routes of this module, each a method."""
 
-    def __init__(self, vmapi: Vmapi) -> None:
-        self._vmapi = vmapi
+    def __init__(self, feed: Changefeed) -> None:
+        self._feed = feed
 
     def blueprint(self) -> Blueprint:
         return route_table(
@@ -29,10 +28,10 @@ class FeedRoutes:
         )
 
     def list_feeds(self) -> Response:
-        return reply(resources())
+        """What can be listened to."""
+        return reply({name: resource.described() for name, resource in self._feed.resources.items()})
 
     def stats(self) -> Response:
         """Who listens."""
-        listeners = self._vmapi.changefeed.listeners()
-        known = [{"instance": listener.instance, "service": listener.service} for listener in listeners]
+        known = [{"instance": one.instance, "service": one.service} for one in self._feed.listeners()]
         return reply({"listeners": len(known), "registrations": known})

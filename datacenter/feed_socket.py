@@ -14,13 +14,13 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Message, Ping, TextMessage
 from wsproto.utilities import ProtocolError
 
-from datacenter.services.vmapi.changefeed import BOOTSTRAP_ROUTE, RESOURCE, SUB_RESOURCES, Changefeed, Listener
+from datacenter.changefeed import Changefeed, Listener
 
 Doc = dict[str, Any]
 Environ = dict[str, Any]
 
 BACKLOG = 4096
-"""Items a listener may lag behind before it is cut off; it reconnects and lists the VMs anew."""
+"""Items a listener may lag behind before it is cut off; it reconnects and lists the things anew."""
 CHUNK = 65536
 BAD_REGISTRATION, REPLACED = 1008, 1000
 VERSION_2 = re.compile(r"[~^]?2(\.|$)")
@@ -105,15 +105,24 @@ class FeedSocket:
         kinds = asked.get("resources") if self._version2 else [asked.get("changeKind")]
         if not isinstance(kinds, list) or not kinds:
             raise RegistrationError("registration names no resource")
-        wanted: set[str] = set()
+        wanted: set[tuple[str, str]] = set()
         for kind in kinds:
-            wanted |= _sub_resources(kind)
-        if self._version2:
-            answer: Doc = {"bootstrapRoutes": [BOOTSTRAP_ROUTE]}
-        else:
-            answer = {**kinds[0], "bootstrapRoute": BOOTSTRAP_ROUTE}
+            wanted |= self._parts(kind)
+        names = dict.fromkeys(kind["resource"] for kind in kinds)
+        ways = [self._feed.resources[name].bootstrap_route for name in names]
+        answer: Doc = {"bootstrapRoutes": ways} if self._version2 else {**kinds[0], "bootstrapRoute": ways[0]}
         self._send(TextMessage(data=msgspec.json.encode(answer).decode()))
         return Listener(asked["instance"], asked["service"], frozenset(wanted), self._deliver, self._dismiss)
+
+    def _parts(self, kind: Any) -> set[tuple[str, str]]:
+        """The parts of one resource that a registration names. Raises RegistrationError."""
+        resource = self._feed.resources.get(str(kind.get("resource"))) if isinstance(kind, dict) else None
+        if resource is None:
+            raise RegistrationError(f"unknown resource; there is: {', '.join(self._feed.resources)}")
+        wanted, known = kind.get("subResources"), resource.sub_resources
+        if not isinstance(wanted, list) or not wanted or not all(name in known for name in wanted):
+            raise RegistrationError(f"unknown subResources; there are: {', '.join(known)}")
+        return {(resource.name, name) for name in wanted}
 
     def _dismiss(self) -> None:
         """Say goodbye: another connection of the same instance gets the items now."""
@@ -137,13 +146,3 @@ class FeedSocket:
                 self._sock.sendall(data)
             except OSError:
                 return
-
-
-def _sub_resources(kind: Any) -> set[str]:
-    """The sub-resources of one registered resource. Raises RegistrationError."""
-    if not isinstance(kind, dict) or kind.get("resource") != RESOURCE:
-        raise RegistrationError(f"unknown resource; there is: {RESOURCE}")
-    wanted = kind.get("subResources")
-    if not isinstance(wanted, list) or not wanted or not all(name in SUB_RESOURCES for name in wanted):
-        raise RegistrationError(f"unknown subResources; there are: {', '.join(SUB_RESOURCES)}")
-    return set(wanted)
