@@ -6,6 +6,7 @@ and is told of every change: the machine in CloudAPI's words, except that its st
 
 from __future__ import annotations
 
+import io
 import socket
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ HEARD = tuple(name for name in SUB_RESOURCES if name != "internal_metadata")
 
 def serve(cloudapi: CloudApi, environ: Doc, sock: socket.socket) -> None:
     """Serve the feed to an account that may have it; anybody else gets a plain refusal. The caller owns the socket."""
-    with cloudapi.app.request_context(environ):
+    without_body = {**environ, "wsgi.input": io.BytesIO()}  # what comes next on the wire are frames
+    with cloudapi.app.request_context(without_body):
         cloudapi.app.preprocess_request()
         name, _, path = environ.get("PATH_INFO", "").lstrip("/").partition("/")
         try:

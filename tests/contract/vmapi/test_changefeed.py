@@ -11,8 +11,8 @@ from gevent.event import Event
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessage
 
+from datacenter import feed_socket
 from datacenter.services.serving import Server
-from datacenter.services.vmapi import feed_socket
 from datacenter.services.vmapi.changefeed import SUB_RESOURCES
 
 
