@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Response
@@ -122,11 +123,11 @@ class HijackResponse(Response):
     def __call__(self, environ: Mapping[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ARG002
         sock, early = take_connection(environ)
         stream = HijackedStream(sock, early)
-        if self._tap is not None and ABLE_TO_REST in environ:
+        with suppress(OSError):  # a client that has gone already: its session has things to end, and meets the same
             self._greet(stream, environ)
+        if self._tap is not None and ABLE_TO_REST in environ:
             return Rest(self._tap, hijacked=True)  # type: ignore[return-value]
         try:
-            self._greet(stream, environ)
             with until_hung_up(sock, unless=stream.is_read):
                 self._handler(stream)
         except (ConnectionError, TimeoutError) as error:
