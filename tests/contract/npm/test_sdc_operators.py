@@ -53,7 +53,33 @@ def test_networks_pools_and_tags(clients, dc):
     napi.deleteNetwork(made["uuid"], {})
     napi.deleteNicTag("storage")
     assert failure(napi.getNetwork, made["uuid"], {}) == (404, "ResourceNotFound")
+
+
+def test_bundles_of_nics(clients, node):
+    napi, owner = clients.NAPI, str(uuid.uuid4())
+    holder = {"owner_uuid": owner, "belongs_to_uuid": node.uuid, "belongs_to_type": "server"}
+    macs = [napi.createNic(f"90:b8:d0:0a:0b:0{last}", holder)["mac"] for last in (1, 2)]
+    made = napi.createAggr({"name": "aggr0", "macs": macs, "nic_tags_provided": ["external"]})
+    assert napi.getAggr(made["id"]) == made
+    assert napi.listAggrs({"belongs_to_uuid": node.uuid, "macs": macs}) == [made]
+    changed = napi.updateAggr(made["id"], {"lacp_mode": "active"})
+    assert changed == {**made, "lacp_mode": "active"}
+    assert failure(napi.createAggr, {"name": "aggr0", "macs": macs}) == (422, "InvalidParameters")
+    napi.deleteAggr(made["id"])
     assert napi.listAggrs({}) == []
+    assert failure(napi.getAggr, made["id"]) == (404, "ResourceNotFound")
+
+
+def test_whole_servers(clients, node, doors):
+    cnapi = clients.CNAPI
+    cnapi.setBootParams(node.uuid, {"kernel_args": {"a": "b"}})
+    assert cnapi.getBootParams(node.uuid)["kernel_args"]["a"] == "b"
+    assert cnapi.getBootParams("default")["platform"] == node.sysinfo()["Live Image"]
+    cnapi.refreshSysinfoAndWait(node.uuid, doors.wfapi)
+    assert node.did("server_sysinfo") == [{}]
+    cnapi.setupServer(node.uuid, {})
+    assert failure(cnapi.rebootServer, node.uuid) == (501, "NotImplemented")
+    assert failure(cnapi.commandExecute, node.uuid, "true", {}) == (501, "NotImplemented")
 
 
 def test_nics_addresses_and_fabrics(clients, dc):
