@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FRAMES = "frames/1"
 REMEMBERED = 3600.0
 """Seconds an ended exec's exit code can be asked for."""
+SWEEP = 256
+"""New execs after which the forgotten ones are let go of."""
 
 
 class Executions:
@@ -35,22 +37,28 @@ class Executions:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Execution] = {}
+        self._added = 0
 
     def add(self, execution: Execution) -> None:
         """Take a new one in. Raises TaskError InvalidParameters when its id was used before."""
         if execution.id in self._by_id:
             raise TaskError("InvalidParameters", f"exec {execution.id} has already run")
-        limit = time.monotonic() - REMEMBERED
-        for old in [one for one in self._by_id.values() if one.ended_at is not None and one.ended_at < limit]:
-            del self._by_id[old.id]
+        self._added += 1
+        if self._added % SWEEP == 0:  # a look at all of them for each would cost the more the more there are
+            for old in [one for one in self._by_id.values() if _is_forgotten(one)]:
+                del self._by_id[old.id]
         self._by_id[execution.id] = execution
 
     def of(self, zone: Zone, exec_id: str) -> Execution:
         """Raises TaskError ResourceNotFound, also for another zone's exec."""
         execution = self._by_id.get(exec_id)
-        if execution is None or execution.zone.uuid != zone.uuid:
+        if execution is None or execution.zone.uuid != zone.uuid or _is_forgotten(execution):
             raise TaskError("ResourceNotFound", f"no exec {exec_id} in VM {zone.uuid}")
         return execution
+
+
+def _is_forgotten(execution: Execution) -> bool:
+    return execution.ended_at is not None and execution.ended_at < time.monotonic() - REMEMBERED
 
 
 EXECUTIONS = Executions()

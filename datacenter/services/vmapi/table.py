@@ -17,8 +17,8 @@ Vm = dict[str, Any]
 GONE = frozenset({"destroyed", "failed"})
 ACTIVE = tuple(Compare("ne", "state", state) for state in sorted(GONE))
 EXACT = frozenset({"eq", "ne"})
-KEEP_DESTROYED = 1000
-"""Destroyed VMs that stay listable; older ones are forgotten."""
+KEEP = 1000
+"""Destroyed VMs that stay listable, and failed ones; older ones are forgotten."""
 GIB_IN_MIB = 1024
 
 
@@ -54,8 +54,8 @@ class VmTable:
 
     def put(self, vm: Vm) -> Vm:
         self._docs.put(vm["uuid"], vm)
-        if vm["state"] == "destroyed":
-            self._forget_old()
+        if vm["state"] in GONE:
+            self._forget_old(vm["state"])
         return vm
 
     def delete(self, uuid: str) -> None:
@@ -164,9 +164,9 @@ class VmTable:
         total.ram += sign * (vm.get("max_physical_memory") or 0)
         total.disk += sign * (vm.get("quota") or 0) * GIB_IN_MIB
 
-    def _forget_old(self) -> None:
-        while len(destroyed := self._indexes.holds("state", "destroyed")) > KEEP_DESTROYED:
-            self.delete(next(iter(destroyed)))
+    def _forget_old(self, state: str) -> None:
+        while len(gone := self._indexes.holds("state", state)) > KEEP:
+            self.delete(next(iter(gone)))
 
 
 def _flat(predicates: Iterable[Predicate]) -> Iterator[Predicate]:

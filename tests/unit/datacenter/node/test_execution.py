@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from types import SimpleNamespace
 
 import gevent
@@ -16,7 +17,7 @@ from datacenter.node.execio import LentTerminal, Pipes
 from datacenter.node.execspec import ExecFailure, merge_env
 from datacenter.node.frames import STDERR, STDOUT, Frames, frame
 from datacenter.node.relay import drain, relay
-from datacenter.node.stdio import REMEMBERED, Executions
+from datacenter.node.stdio import REMEMBERED, SWEEP, Executions
 from datacenter.node.tasks import TaskError
 
 
@@ -166,6 +167,15 @@ def test_ended_executions_are_forgotten_after_their_time():
     assert known.of(zone, "recent").id == "recent"
     with pytest.raises(TaskError):
         known.of(zone, "old")
+
+
+def test_those_that_are_forgotten_are_let_go_of():
+    known, gone = Executions(), []
+    for number in range(2 * SWEEP):
+        execution = Ran(f"e{number}", "zone", ended_at=time.monotonic() - REMEMBERED - 1)
+        weakref.finalize(execution, gone.append, number)
+        known.add(execution)
+    assert len(gone) >= SWEEP - 1
 
 
 @pytest.fixture

@@ -78,15 +78,16 @@ def test_indexes(changes, wanted):
     store.close()
 
 
-def test_old_destroyed_vms_are_forgotten(monkeypatch):
-    monkeypatch.setattr(table_module, "KEEP_DESTROYED", 2)
+@pytest.mark.parametrize("state", ["destroyed", "failed"])
+def test_old_vms_that_are_gone_are_forgotten(monkeypatch, state):
+    monkeypatch.setattr(table_module, "KEEP", 2)
     store = Store(":memory:")
     table = VmTable(store)
     blank = {"owner_uuid": "x", "alias": "p", "server_uuid": "s"}
     for uuid in ("a", "b", "c"):
         table.put({**blank, "uuid": uuid, "state": "running"})
     for uuid in ("b", "a", "c"):
-        table.put({**blank, "uuid": uuid, "state": "destroyed"})
+        table.put({**blank, "uuid": uuid, "state": state})
     assert {vm["uuid"] for vm in table.all()} == {"a", "c"}
     store.close()
 
