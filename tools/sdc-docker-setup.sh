@@ -361,6 +361,7 @@ env_commands() {
     echo 'export DOCKER_CLIENT_TIMEOUT=300'
     [ -n "$docker_host" ] || return 0
     echo 'export COMPOSE_HTTP_TIMEOUT=300'
+    echo 'export DOCKER_BUILDKIT=0' # "docker compose build" would run a BuildKit of its own, in a privileged container
     if [ -n "$verified" ]; then
         echo 'export DOCKER_TLS_VERIFY=1'
         return

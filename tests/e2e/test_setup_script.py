@@ -199,7 +199,7 @@ def test_every_kind_of_key_gets_a_certificate_that_fits(cloud, kind):
     assert env["SDC_KEY_ID"] == fingerprint
     assert env["DOCKER_CERT_PATH"] == str(folder)
     assert env["DOCKER_HOST"] == cloud.dc.settings.docker_url
-    assert env["DOCKER_TLS_VERIFY"] == "1"
+    assert (env["DOCKER_TLS_VERIFY"], env["DOCKER_BUILDKIT"]) == ("1", "0")
 
 
 def test_what_is_missing_is_asked_for_until_it_is_right(cloud):
