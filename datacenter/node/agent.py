@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
-from gevent.lock import RLock
 
 from datacenter.node import adoption, copy, firewall, machines, snapshots, stats, stdio
 from datacenter.node.build import task as build
@@ -28,6 +24,7 @@ from datacenter.node.runtime import find_runtime
 from datacenter.node.sysinfo import sysinfo
 from datacenter.node.tasks import Params, Result, Task, TaskError
 from datacenter.node.trash import Trash
+from datacenter.node.turns import Turns
 from datacenter.node.zone import Zone
 
 logger = logging.getLogger(__name__)
@@ -69,7 +66,8 @@ class Node:
             zones=self.zones,
             report=self._report,
         )
-        self._turns: dict[str, RLock] = defaultdict(RLock)
+        self.turns = Turns()
+        """Held by who makes or removes a VM, which may not be a zone yet."""
 
     def start(self) -> None:
         """Take up the zones that are there, then begin to tell and to listen."""
@@ -113,17 +111,6 @@ class Node:
         except OSError as error:
             logger.exception("%s %s", name, params.get("uuid"))
             raise TaskError("InternalError", f"{name}: {error}") from error
-
-    @contextlib.contextmanager
-    def turn(self, uuid: str) -> Iterator[None]:
-        """Hold a VM that may not be a zone yet."""
-        lock = self._turns[uuid]
-        try:
-            with lock:
-                yield
-        finally:
-            if not lock.locked():
-                self._turns.pop(uuid, None)
 
     def discard(self, folder: Path, trash: Path | None = None) -> None:
         """Take a folder out of sight at once and delete it in the background; ``trash`` as ``Trash`` has it."""

@@ -7,18 +7,17 @@ import re
 import shutil
 import time
 import uuid
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import gevent
 import msgspec
-from gevent.lock import RLock
 
 from datacenter.images.unpack import LayerError, unpack_layer
 from datacenter.node.home import Home
 from datacenter.node.service import Service, ServiceError
 from datacenter.node.tasks import TaskError
+from datacenter.node.turns import Turns
 from datacenter.node.whole import UNFINISHED, write_whole
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -40,7 +39,7 @@ class Layers:
     def __init__(self, home: Home) -> None:
         self._folder = home.layers
         self._url = home.settings.url("imgapi")
-        self._locks: dict[str, RLock] = defaultdict(RLock)
+        self._turns = Turns()
         self._chains: dict[str, list[str]] = {}
 
     def ensure(self, image_uuid: str) -> list[str]:
@@ -53,7 +52,7 @@ class Layers:
         names: list[str] = []
         wanted: str | None = image_uuid
         while wanted:
-            with self._locks[wanted]:
+            with self._turns.of(wanted):
                 manifest = self._kept(wanted) or self._install(wanted)
             names.append(folder_name(wanted))
             wanted = manifest.get("origin")

@@ -49,7 +49,7 @@ def machine_create(node: Node, params: Params) -> Result:
     if not _UUID.fullmatch(uuid):
         raise TaskError("InvalidArgument", f"not a VM uuid: {uuid}")
     node.lifecycle.hurry()  # most are booted next
-    with node.turn(uuid):
+    with node.turns.of(uuid):
         if uuid in node.zones:
             return _vm(node.zones[uuid])
         zone = Zone(node.home.zones / uuid, dict(params))
@@ -132,25 +132,27 @@ def machine_unpause(node: Node, params: Params) -> Result:
 
 
 def machine_destroy(node: Node, params: Params) -> Result:
-    """Kill a zone and remove all of it. A zone that isn't there is no error."""
+    """Kill a zone and remove all of it, also one that is being made. A zone that isn't there is no error."""
     uuid = str(params["uuid"])
-    zone = node.zones.get(uuid)
-    if zone is None:
-        return {}
+    with node.turns.of(uuid):
+        zone = node.zones.get(uuid)
+        if zone is not None:
+            _destroy(node, zone)
+    return {}
+
+
+def _destroy(node: Node, zone: Zone) -> None:
     if zone.running:
         node.lifecycle.kill(zone, "SIGKILL")
     with zone.lock:
-        if node.zones.get(uuid) is not zone:
-            return {}
         if zone.life.waiting or not zone.ended.is_set():  # others nothing starts again
             node.lifecycle.stop(zone, 0)
         zone.tell_not_started()
         node.lifecycle.cleared(zone)
         rootfs.unmount_root(zone)  # a copy may still have it
         node.discard(zone.folder)
-        del node.zones[uuid]
-        node.firewall.zone_gone(uuid)
-    return {}
+        del node.zones[zone.uuid]
+        node.firewall.zone_gone(zone.uuid)
 
 
 def machine_update(node: Node, params: Params) -> Result:

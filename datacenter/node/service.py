@@ -41,7 +41,7 @@ class Service:
                 raise ConnectionError(str(error)) from error
         try:
             return self._exchange(method, path, data)
-        except http.client.HTTPException as error:
+        except (http.client.HTTPException, ConnectionError) as error:
             self._connection.close()
             raise ConnectionError(str(error)) from error
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
+import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.unit.datacenter.node.node_kit import TaskFailed, top_layer
+from tests.unit.datacenter.node.node_kit import TaskFailed, top_layer, until
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
@@ -39,3 +41,33 @@ def test_an_image_that_is_not_there_is_asked_for_again(node, center):
     center.images[absent] = {"uuid": absent, "files": [{"compression": "none"}]}
     node.task("image_ensure_present", image_uuid=absent)
     assert center.downloads.count(absent) == 1
+
+
+class Slow(dict):
+    """Layers, of which one is only given out when it may be."""
+
+    def __init__(self, files, name):
+        super().__init__(files)
+        self.name, self.may_go = name, threading.Event()
+
+    def __getitem__(self, name):
+        if name == self.name:
+            assert self.may_go.wait(20)
+        return super().__getitem__(name)
+
+
+def test_nothing_stays_of_a_zone_that_is_destroyed_while_it_is_made(node, center, monkeypatch):
+    image, vm = str(uuid.uuid4()), str(uuid.uuid4())
+    slow = Slow({**center.files, image: top_layer()}, image)
+    monkeypatch.setattr(center, "files", slow)
+    center.images[image] = {"uuid": image, "files": [{"compression": "none"}]}
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.submit(node.create, "true", image_uuid=image, uuid=vm)
+        until(lambda: image in center.downloads)
+        gone = pool.submit(node.task, "machine_destroy", uuid=vm)
+        concurrent.futures.wait([gone], timeout=0.3)  # it answers at once when it does not care
+        slow.may_go.set()
+        assert (made.exception(), gone.result()) == (None, {})
+    with pytest.raises(TaskFailed, match="VmNotFound"):
+        node.task("machine_load", uuid=vm)
+    assert not (node.state / "nodes" / "0" / "zones" / vm).exists()
