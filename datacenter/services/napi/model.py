@@ -127,7 +127,7 @@ class Napi:
             raise InUse("network must have no NICs provisioned", users)
         holders = [used_by("network pool", pool["uuid"]) for pool in self.pools.holding(network_uuid)]
         if holders:
-            raise InUse("network must not be in a pool", holders)
+            raise InUse("Network is in use", holders)
         with self.dc.store.transaction():
             self._networks.delete(network_uuid)
             self.records.forget(network_uuid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
@@ -275,9 +276,13 @@ def _nic(napi: Napi, mac: str) -> Nic:
 
 
 def _address(napi: Napi, network: Network, ip: str) -> str:
-    address = read_address(ip)
-    if address is None:
-        raise InvalidParameters(invalid("ip", "invalid IP address"))
+    """An address of a network. Raises 404, in NAPI's words, for one that cannot be on it."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        raise not_found("Invalid IP address") from None
+    if not isinstance(address, IPv4Address):
+        raise not_found("IP and subnet are of different address families")
     if address not in napi.subnet(network["uuid"]):
-        raise not_found("IP not found")
+        raise not_found("IP is not in subnet")
     return str(address)

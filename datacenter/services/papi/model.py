@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from datacenter.clock import iso
 from datacenter.restify import RestError
 from datacenter.services.papi import routes, schema, seeds
 from grammars import ldapfilter
@@ -24,9 +25,10 @@ class Papi:
     def __init__(self, dc: DataCenter) -> None:
         self._packages = dc.store.bucket("packages")
         if not len(self._packages):
+            now = iso()
             with dc.store.transaction():
                 for package in seeds.packages():
-                    self._packages.put(package["uuid"], package)
+                    self._packages.put(package["uuid"], {**package, "created_at": now, "updated_at": now})
         self.app: Flask = routes.make_app(self)
 
     def get(self, package_uuid: str) -> Package | None:
@@ -49,7 +51,9 @@ class Papi:
 
     def create(self, given: dict[str, Any]) -> Package:
         """Add a package; a uuid is chosen when none is given. Raises 409."""
-        package = schema.validate({"fss": given.get("cpu_cap"), "default": False, "v": 1, **given})
+        now = iso()
+        dated = {"created_at": now, **given, "updated_at": now}
+        package = schema.validate({"fss": given.get("cpu_cap"), "default": False, "v": 1, **dated})
         package = {"uuid": package.pop("uuid", None) or str(uuid.uuid4()), **package}
         if package["uuid"] in self._packages:
             raise RestError(409, "ConflictError", "A package with the given UUID already exists")
@@ -62,7 +66,7 @@ class Papi:
         if frozen:
             errors = [{"field": field, "code": "Invalid", "message": "is immutable"} for field in frozen]
             raise RestError(409, "InvalidArgument", "Attempt to update immutables", errors)
-        changed_package = {**package, **changes, "uuid": package["uuid"]}
+        changed_package = {**package, **changes, "uuid": package["uuid"], "updated_at": iso()}
         return self._packages.put(package["uuid"], schema.validate(changed_package, "Updated package is invalid"))
 
     def delete(self, package_uuid: str) -> None:

@@ -173,7 +173,8 @@ def test_one_nic_of_a_vm_is_primary(http, external):
     first, second = (http.post(path, json=nic_body(primary=True)).json for _ in range(2))
     assert http.get(f"/nics/{first['mac']}").json["primary"] is False
     http.put(f"/nics/{first['mac']}", json={"primary": True})
-    assert [nic["primary"] for nic in http.get(f"/nics?belongs_to_uuid={VM}").json] == [True, False]
+    held = {nic["mac"]: nic["primary"] for nic in http.get(f"/nics?belongs_to_uuid={VM}").json}
+    assert held == {first["mac"]: True, second["mac"]: False}
     assert second["primary"] is True
 
 
@@ -219,7 +220,13 @@ def test_addresses_of_a_network(dc, http, external, errors):
     assert http.get(f"/networks/{external['uuid']}/ips/10.88.0.9").json["free"] is True
     assert http.get("/search/ips?ip=1.2.3.4").status_code == 404
     assert errors(http.get("/search/ips")) == [("ip", "MissingParameter")]
-    assert errors(http.get(f"/networks/{external['uuid']}/ips/x")) == [("ip", "InvalidParameter")]
+    for ip, told in (
+        ("x", "Invalid IP address"),
+        ("10.1.2.3", "IP is not in subnet"),
+        ("fd00::1", "IP and subnet are of different address families"),
+    ):
+        absent = http.get(f"/networks/{external['uuid']}/ips/{ip}")
+        assert (absent.status_code, absent.json) == (404, {"code": "ResourceNotFound", "message": told})
 
 
 def test_a_reserved_address_is_only_given_to_who_asks_for_it(http, external):

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 
 import pytest
 
@@ -32,7 +33,7 @@ ASKED = {
 WRITTEN = (
     '{"uuid":"24a0b84c-14de-4bc6-9c32-8e1a5c6b5cf0","name":"test-1G","version":"1.0.0","active":true,"vcpus":1,'
     '"cpu_cap":200,"max_lwps":1000,"max_physical_memory":1024,"max_swap":4096,"quota":25600,"zfs_io_priority":100,'
-    '"fss":50,"default":false,"group":"sample","v":1}'
+    '"fss":50,"default":false,"group":"sample","created_at":"%s","updated_at":"%s","v":1}'
 )
 
 
@@ -44,7 +45,8 @@ def http(dc):
 def test_a_package_is_made_and_read_back(http):
     made = http.post("/packages", json=ASKED)
     assert made.status_code == 201
-    assert made.text == WRITTEN
+    written = WRITTEN % (made.json["created_at"], made.json["created_at"])
+    assert made.text == written
     assert made.headers["Location"] == f"/packages/{UUID}"
     assert made.headers["request-id"] == UUID
     assert made.headers["Server"] == "SDC Package API 7.2.5"
@@ -52,7 +54,17 @@ def test_a_package_is_made_and_read_back(http):
     digest = base64.b64encode(hashlib.md5(made.data).digest()).decode()
     assert made.headers["Content-MD5"] == digest
     found = http.get(f"/packages/{UUID}")
-    assert (found.status_code, found.text) == (200, WRITTEN)
+    assert (found.status_code, found.text) == (200, written)
+
+
+def test_packages_tell_when_they_were_made_and_changed(http):
+    made = http.post("/packages", json={**ASKED, "created_at": "2015-01-01T00:00:00.000Z"}).json
+    assert made["created_at"] == "2015-01-01T00:00:00.000Z"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", made["updated_at"])
+    changed = http.put(f"/packages/{UUID}", json={**made, "description": "x"}).json
+    assert changed == {**made, "description": "x", "updated_at": changed["updated_at"]}
+    assert changed["updated_at"] >= made["updated_at"]
+    assert all(package["created_at"] for package in http.get("/packages").json)
 
 
 def test_a_uuid_is_used_once(http):
