@@ -188,8 +188,7 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
     if isinstance(reply, StreamReply):
         chunks = reply.items
         if reply.json:
-            start, end = reply.start, reply.end
-            chunks = (start + encode_json(item, end) for item in pipeline.filter_items(call, reply.items))
+            chunks = _encoded(pipeline.filter_items(call, reply.items), reply.start, reply.end)
         opened = pipeline.open_stream(call, chunks)
         body = watched(request.environ, cast("Iterator[bytes]", opened))
         if reply.tap is not None and not pipeline.wraps_streams(call):
@@ -204,6 +203,17 @@ def respond(pipeline: Pipeline, call: Call, reply: Reply) -> Response:
         del response.headers["Content-Type"]
         return response
     return Response(data, status=reply.status, headers=reply.headers, content_type="application/json")
+
+
+def _encoded(items: Iterator[Any], start: bytes, end: bytes) -> Iterator[bytes]:
+    """Encode items as they come. They are closed with this: left to the collector, they would have to end in it."""
+    try:
+        for item in items:
+            yield start + encode_json(item, end)
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()
 
 
 def json_of(pipeline: Pipeline, call: Call, reply: Reply) -> bytes | None:

@@ -60,7 +60,9 @@ def build(call: Call, upload: BinaryIO) -> Iterator[Json]:
             raise NotImplementedHere(f"build needs the capability {BUILD}, which no compute node here has")
     work = Build(call, options)
     work.begin(upload)
-    return work.lines()
+    lines = work.lines()
+    next(lines)  # it has begun: whatever becomes of the client, closing it cleans up
+    return lines
 
 
 def cancel(call: Call, build_id: str) -> None:
@@ -112,12 +114,13 @@ class Build:
             raise
 
     def lines(self) -> Iterator[Json]:
-        """Yield what Docker's clients show; the last line tells the result, or what went wrong.
+        """Yield nothing of use once, then what Docker clients show; the last line tells the result, or what went wrong.
 
         By then nothing is left but the images: a client may go at the last line.
         """
         call = self._call
         try:
+            yield {}
             for warning in self._warnings:
                 yield from self._shown(f"[Warning] {warning}\n")
             try:
