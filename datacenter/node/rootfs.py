@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 from pathlib import Path
 from typing import Any
 
+from datacenter.images.tree import Tree, UnsafePath, parts_of
 from datacenter.node import syscalls
 from datacenter.node.home import Home
 from datacenter.node.names import resolvconf
-from datacenter.node.rootpath import resolve
 from datacenter.node.spec import hostname, json_list
 from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
@@ -81,14 +82,16 @@ def unmount(root: Path) -> None:
 def make_workdir(zone: Zone) -> None:
     """Make the working directory when the image has none; it belongs to root, as dockerd makes it.
 
+    A copy into the container may change its tree meanwhile: every step is made from an open folder, and none leads out.
     Raises TaskError InitFailed when a file is in its place.
     """
     workdir = zone.metadata.get("docker:workdir")
     if not workdir:
         return
     try:
-        resolve(zone.rootfs, workdir).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
+        with Tree(zone.rootfs) as tree:
+            tree.directory(parts_of(posixpath.normpath(f"/{workdir}")))
+    except UnsafePath as error:
         raise TaskError("InitFailed", f"Cannot mkdir: {workdir} is not a directory") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -174,3 +175,29 @@ def test_pid_files(tmp_path):
     assert pid_in(tmp_path / "none") is None
     (tmp_path / "pid").write_text("12\n")
     assert pid_in(tmp_path / "pid") == 12
+
+
+def test_a_workdir_is_made_inside_whatever_becomes_of_the_tree_meanwhile(tmp_path, root, monkeypatch):
+    outside, mkdir = tmp_path / "outside", os.mkdir
+    outside.mkdir()
+    (root / "w").mkdir()
+
+    def swapped(*arguments, **how):
+        if not (root / "w").is_symlink():
+            (root / "w").rename(root / "moved")
+            (root / "w").symlink_to(outside)
+        mkdir(*arguments, **how)
+
+    monkeypatch.setattr(os, "mkdir", swapped)
+    rootfs.make_workdir(SimpleNamespace(rootfs=root, metadata={"docker:workdir": "/w/deep"}))
+    assert (root / "moved" / "deep").is_dir()
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("workdir", "made"), [("/usr/bin/x", "bin/x"), ("a/../b//c", "b/c"), ("/../d", "d"), ("/", "")]
+)
+def test_a_workdir_is_found_as_the_container_would(root, workdir, made):
+    rootfs.make_workdir(SimpleNamespace(rootfs=root, metadata={"docker:workdir": workdir}))
+    assert (root / made).is_dir()
+    assert (root / made).stat().st_mode & 0o777 == 0o755
