@@ -172,7 +172,7 @@ def _nic_routes(app: Flask, napi: Napi) -> None:
     def provision_nic(network_uuid: str) -> Response:
         if napi.network(network_uuid) is None and napi.pool(network_uuid) is None:
             raise not_found("network not found")
-        return tagged(napi.nics.create(known(params(), _NIC_PARAMS)))
+        return tagged(napi.nics.create({**known(params(), _NIC_PARAMS), "network_uuid": network_uuid}))
 
     @app.get("/nics/<mac>")
     def get_nic(mac: str) -> Response:

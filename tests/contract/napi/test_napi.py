@@ -168,6 +168,12 @@ def test_an_address_may_be_asked_for_and_is_given_once(http, external, errors):
     assert http.post(path, json=nic_body(ip="10.88.0.5")).status_code == 200
 
 
+def test_the_network_of_the_path_is_meant(http, dc, external):
+    other = dc.napi.networks(name="admin")[0]["uuid"]
+    made = http.post(f"/networks/{external['uuid']}/nics", json=nic_body(network_uuid=other))
+    assert (made.status_code, made.json["network_uuid"]) == (200, external["uuid"])
+
+
 def test_one_nic_of_a_vm_is_primary(http, external):
     path = f"/networks/{external['uuid']}/nics"
     first, second = (http.post(path, json=nic_body(primary=True)).json for _ in range(2))
