@@ -62,7 +62,7 @@ def explain(error: SdcError, doing: str) -> DockerError:
         return InvalidParameter(f"{doing}: {validation_details(error)}")
     if error.code in _NO_ROOM:
         return Conflict(f"{doing}: {error.message}")
-    if error.code in _NO_ADDRESS:
+    if error.code in _NO_ADDRESS or _is_full_pool(error):
         return Unavailable(f"{doing}: no address is left on the network")
     if "ip" in error.field_errors("UsedBy"):
         return Forbidden("Address already in use")  # by whom is nobody else's business
@@ -73,6 +73,12 @@ def explain(error: SdcError, doing: str) -> DockerError:
     if error.status == 404:
         return NotFound(f"{doing}: not found")
     return InternalError(doing)
+
+
+def _is_full_pool(error: SdcError) -> bool:
+    """Whether NAPI says that no network of a pool has an address left, which it does as of a wrong parameter."""
+    told = [str(item.get("message")) for item in error.errors if item.get("field") == "network_uuid"]
+    return any("pool" in message and "full" in message for message in told)
 
 
 def validation_details(error: SdcError) -> str:

@@ -62,11 +62,11 @@ class SubnetFull(RestError):
         return {**super().body(), "network_uuid": self.network_uuid}
 
 
-class PoolFull(RestError):
-    """No address is left in any network of a pool: 507."""
+class PoolFull(InvalidParameters):
+    """No address is left in any network of a pool: 422, not 507 as for a single network."""
 
     def __init__(self) -> None:
-        super().__init__(507, "PoolFull", "all networks in pool are full")
+        super().__init__(invalid("network_uuid", "all networks in pool are full"))
 
 
 def strict(params: dict[str, Any], allowed: frozenset[str]) -> None:

@@ -124,7 +124,8 @@ def test_a_pool_without_room_says_so(http, fabric_network):
     path = f"/networks/{pool['uuid']}/nics"
     macs = [http.post(path, json=nic_body()).json["mac"] for _ in tiny]
     full = http.post(path, json=nic_body())
-    assert (full.status_code, full.json) == (507, {"code": "PoolFull", "message": "all networks in pool are full"})
+    assert refusal(full) == (422, "InvalidParameters", ["all networks in pool are full"])
+    assert full.json["errors"][0]["field"] == "network_uuid"
     http.delete(f"/nics/{macs[1]}")
     assert http.post(path, json=nic_body()).json["network_uuid"] == tiny[1]
 

@@ -75,6 +75,7 @@ def test_bad_filters(text):
 
 
 FIELDS = [{"field": "alias", "code": "Duplicate", "message": "Already exists"}, {"field": "ram", "code": "Invalid"}]
+FULL_POOL = [{"field": "network_uuid", "code": "InvalidParameter", "message": "all networks in pool are full"}]
 
 
 @pytest.mark.parametrize(("error", "kind", "message"), [
@@ -84,6 +85,8 @@ FIELDS = [{"field": "alias", "code": "Duplicate", "message": "Already exists"}, 
      'doing: Invalid VM parameters: "alias" (Duplicate) Already exists, "ram" (Invalid)'),
     (SdcError("vmapi", 409, "VolumeServerNoResourcesError", "no room"), Conflict, "doing: no room"),
     (SdcError("napi", 507, "SubnetFull", "10.1.2.0/24"), Unavailable, "doing: no address is left on the network"),
+    (SdcError("vmapi", 422, "InvalidParameters", "Invalid parameters", FULL_POOL), Unavailable,
+     "doing: no address is left on the network"),
     (SdcError("vmapi", 409, "UnallocatedVM", "x"), Conflict, "doing: the container's state does not allow it"),
     (SdcError("vmapi", 404, "ResourceNotFound", "x"), NotFound, "doing: not found"),
     (SdcError("fwapi", 500, "InternalError", "at /opt/smartdc"), InternalError, "doing"),
