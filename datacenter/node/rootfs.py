@@ -12,6 +12,7 @@ from datacenter.images.tree import Tree, UnsafePath, parts_of
 from datacenter.node import syscalls
 from datacenter.node.home import Home
 from datacenter.node.names import resolvconf
+from datacenter.node.plainfile import MOST, read_plain
 from datacenter.node.spec import hostname, json_list
 from datacenter.node.tasks import TaskError
 from datacenter.node.zone import Zone
@@ -130,6 +131,11 @@ def change_hosts(zone: Zone, before: list[dict[str, Any]], after: list[dict[str,
     """Follow a change of nics in the /etc/hosts of a running container, whose other lines may be its own by now."""
     path = zone.bundle / "hosts"
     old, new = _own_lines(zone.record, before), _own_lines(zone.record, after)
-    lines = [line for line in path.read_text().splitlines() if line not in old or line in new]
+    found = read_plain(path)
+    if len(found) == MOST:
+        return  # no file of hosts: what the container has made of it is left to it
+    held = found.decode(errors="surrogateescape").splitlines()
+    lines = [line for line in held if line not in old or line in new]
     lines += [line for line in new if line not in lines]
-    path.write_text("\n".join(lines) + "\n")  # in place: the file is mounted into the container
+    text = "\n".join(lines) + "\n"
+    path.write_bytes(text.encode(errors="surrogateescape"))  # in place: the file is mounted into the container

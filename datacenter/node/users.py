@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from datacenter.node.plainfile import read_plain
 from datacenter.node.rootpath import resolve
 from datacenter.node.tasks import TaskError
 
@@ -67,7 +68,7 @@ def _groups(root: Path) -> Iterator[tuple[str, int, list[str]]]:
 
 def _lines(root: Path, name: str) -> Iterator[list[str]]:
     try:
-        text = resolve(root, name).read_text(errors="replace")
+        text = read_plain(resolve(root, name)).decode(errors="replace")
     except OSError:
         return  # an image need not have the file
     for line in text.splitlines():

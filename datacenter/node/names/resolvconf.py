@@ -6,6 +6,7 @@ from pathlib import Path
 
 from datacenter.node.names.facts import places
 from datacenter.node.names.resolver import ADDRESS
+from datacenter.node.plainfile import read_plain
 from datacenter.node.spec import json_list
 from datacenter.node.zone import Zone
 
@@ -44,7 +45,7 @@ def change(zone: Zone, before: str) -> None:
     """
     path, after = zone.bundle / "resolv.conf", text(zone)
     ours = {before, _text(zone, named=True), _text(zone, named=False)}
-    found = path.read_text()
+    found = read_plain(path).decode(errors="replace")
     if found in ours and found != after:
         path.write_text(after)  # in place: the file is mounted into the container
 
