@@ -96,13 +96,29 @@ def connect(answer: dict[str, Any], *, tty: bool) -> Console:
 def open_socket(answer: dict[str, Any]) -> socket.socket:
     """Connect to the port that a node answered with. Raises SdcUnavailable."""
     try:
-        sock = socket.create_connection((answer["host"], int(answer["port"])), timeout=_CONNECT_SECONDS)
+        sock = _dial(answer["host"], int(answer["port"]))
     except OSError as error:
         raise SdcUnavailable("cn-agent", 503, "ConnectError", str(error)) from error
     sock.settimeout(None)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_NODELAY, 1), *_KEEPALIVE):
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock
+
+
+def _dial(host: str, port: int) -> socket.socket:
+    """Connect; to an IPv4 address past the resolver, which is a thread of a gevent worker. Raises OSError."""
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(_CONNECT_SECONDS)
+        sock.connect((host, port))
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

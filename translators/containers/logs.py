@@ -13,7 +13,7 @@ from sdc.stdio import Console, LineConsole
 from translators.capabilities import capabilities
 from translators.containers.console import is_tty, open_console, tap_of
 from translators.containers.log_selection import LogSelection, epoch_seconds, select
-from translators.containers.lookup import find_container
+from translators.containers.roster import roster
 from translators.errors import speaking_docker
 
 Vm = dict[str, Any]
@@ -25,9 +25,12 @@ _LAST = Decimal(253402300799)
 def logs(call: Call, ref: str) -> StreamReply:
     """Stream a container's log: all of it, its tail, or what comes, as the query asks.
 
+    What has to be known of the container does not change while there is one, so it need not be asked for each time.
+
     Docker: GET /containers/{id}/logs   SDC: CNAPI docker-exec Logs
     """
-    vm = find_container(call, ref)
+    with speaking_docker("problem looking for the container"):
+        vm = roster(call).find(call.owner.uuid, ref)
     if not (call.flag("stdout") or call.flag("stderr")):
         raise InvalidParameter("Bad parameters: you must choose at least one stream")
     _refuse_unreadable(vm)

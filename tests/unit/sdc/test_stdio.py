@@ -192,6 +192,14 @@ def test_a_node_that_is_switched_off_is_noticed_though_its_streams_are_silent():
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 60
 
 
+def test_a_node_may_be_named():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as node,
+        open_socket({"host": "localhost", "port": node.getsockname()[1]}),
+    ):
+        node.accept()[0].close()
+
+
 def test_nobody_there_is_unavailable():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

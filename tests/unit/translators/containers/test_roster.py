@@ -9,6 +9,7 @@ from gateway.state import State
 from sdc.errors import SdcUnavailable
 from tests.unit.translators.containers.conftest import ALICE, BOB
 from tests.unit.translators.containers.test_create import create
+from translators.containers import logs as log
 from translators.containers import roster as rosters
 from translators.containers.vmfeed import feed_of
 from translators.events.recorder import tell
@@ -53,6 +54,19 @@ def test_asked_once_as_long_as_there_is_no_news(world, asked):
     assert names(world) == names(world) == {"web", "db"}
     assert len(asked) == 1
     assert names(world, BOB) == set()
+
+
+def test_followers_of_a_log_are_not_asked_for_one_by_one_and_none_follows_what_is_gone(world, asked, monkeypatch):
+    opened = []
+    monkeypatch.setattr(log, "open_console", lambda _, vm, *__, **___: opened.append(vm["alias"]))
+    for _ in range(3):
+        log.logs(world.call("container.logs", stdout="1", follow="1"), "web")
+    assert (opened, len(asked)) == (["web"] * 3, 1)
+    gone = world.vm("web")
+    gone["state"] = "destroyed"
+    feed_of(world.vmapi)._dispatch({"changedResourceId": gone["uuid"], "resourceObject": gone})
+    with pytest.raises(NotFound, match="No such container: web"):
+        log.logs(world.call("container.logs", stdout="1", follow="1"), "web")
 
 
 def test_of_single_containers_only_so_many_names_are_remembered(world, asked, monkeypatch):
