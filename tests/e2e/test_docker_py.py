@@ -186,9 +186,11 @@ def test_a_volume_of_one_network_in_a_container_of_another(client, start):
 
 
 def test_images(client):
-    recipe = io.BytesIO(b"FROM busybox\nRUN echo built > /built\nLABEL docker-py=\nCMD cat /built\n")
-    image, steps = client.images.build(fileobj=recipe, tag="py-built:1", rm=True)
-    assert "Step 2/4 : RUN echo built > /built" in [step.get("stream", "").strip() for step in steps]
+    recipe = io.BytesIO(b"FROM busybox\nRUN echo built > /built; echo odd >&2\nLABEL docker-py=\nCMD cat /built\n")
+    image, steps = client.images.build(fileobj=recipe, tag="py-built:1", rm=True, nocache=True)
+    told = [step.get("stream") for step in steps]
+    assert "Step 2/4 : RUN echo built > /built; echo odd >&2\n" in told
+    assert "\x1b[91modd\n\x1b[0m" in told
     assert client.containers.run("py-built:1", remove=True) == b"built\n"
     assert image.tag("py-again", "2")
     assert image.history()[0]["Size"] == 0

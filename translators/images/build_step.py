@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Generator
 from typing import Any
 
@@ -13,6 +12,7 @@ from translators.containers.console import open_console
 from translators.containers.lifecycle import await_end
 from translators.errors import explain, init_failure
 from translators.events.recorder import starting
+from translators.images.build_output import BuildOutput
 from translators.jobs import run_job
 
 Json = dict[str, Any]
@@ -43,10 +43,9 @@ def run_step(call: Call, vm: Vm, words: list[str]) -> Generator[str, None, int]:
         raise InternalError(DOING)
     try:
         _start(call, vm, words)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for chunk in console.output(framed=False):
-            if text := decoder.decode(bytes(chunk)):
-                yield text
+        output = BuildOutput()
+        for chunk in console.output(framed=True):
+            yield from output.feed(bytes(chunk))
     finally:
         console.close()
     await_end(call, vm, _SETTLE_SECONDS)
