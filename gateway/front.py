@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.settings import Settings
-from gateway.versions import CEILING
+from gateway.versions import CEILING, GATEWAY_VERSION
 from middleware.request_id import ID_HEADERS, given_id
 
-SERVER = "Triton/0.1.0 (linux)"
+SERVER = f"Triton/{GATEWAY_VERSION} (linux)"
 
 COMMON_HEADERS: tuple[tuple[str, str], ...] = (
     ("Api-Version", str(CEILING)),

@@ -28,6 +28,9 @@ class ApiVersion(NamedTuple):
         return f"{self.major}.{self.minor}"
 
 
+GATEWAY_VERSION = "0.1.0"
+"""This gateway's own, as the project file has it."""
+
 FLOOR = ApiVersion(1, 24)
 CEILING = ApiVersion(1, 51)
 

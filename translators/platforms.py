@@ -30,6 +30,6 @@ def check_platforms(asked: Iterable[str]) -> None:
     for text in filter(None, asked):
         try:
             given = msgspec.json.decode(text, type=dict[str, Any])
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise InvalidParameter(f"invalid platform: {text}") from error
         check_platform("/".join(str(given[key]) for key in ("os", "architecture", "variant") if given.get(key)))

@@ -75,10 +75,9 @@ def update(call: Call, ref: str, asked: HostConfig) -> Json:
         changes["billing_id"] = package["uuid"]
         call.provision({**vm, **changes})
         warnings.append(f"The container's package is now {package['name']}; it was {package_name(call, vm)}.")
-    if im != metadata(vm):
-        changes["internal_metadata"] = im
-    if changes:
-        _change(call, vm, changes)
+    told = _news(metadata(vm), im)
+    if changes or told:
+        _change(call, vm, changes, told)
     tell(call, vm, "update")
     return {"Warnings": warnings}
 
@@ -149,10 +148,24 @@ def _with_policy(im: Json, policy: RestartPolicy | None, *, supported: bool) -> 
     return rest | ({"docker:restartpolicy": stored} if stored else {}), [warning] if warning else []
 
 
-def _change(call: Call, vm: Vm, changes: Json) -> None:
+def _news(before: Json, after: Json) -> Json:
+    """Return what changes of some metadata; None is for a key that goes."""
+    return {key: after.get(key) for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def _change(call: Call, vm: Vm, changes: Json, told: Json) -> None:
+    """Run the job. VMAPI takes metadata as a whole: all else in it is as it is now, not as it was looked at before."""
     vmapi = call.services.vmapi
+
+    def submit() -> str:
+        asked = dict(changes)
+        if told:
+            now = metadata(vmapi.get_vm(vm["uuid"], vm["owner_uuid"])) | told
+            asked["internal_metadata"] = {key: value for key, value in now.items() if value is not None}
+        return vmapi.act(vm["uuid"], "update", vm["owner_uuid"], **asked)
+
     try:
-        run_job(call, vm["uuid"], "update", lambda: vmapi.act(vm["uuid"], "update", vm["owner_uuid"], **changes))
+        run_job(call, vm["uuid"], "update", submit)
     except SdcError as error:
         if error.field_errors("InsufficientCapacity"):
             raise Conflict("the container's compute node has not that much memory left") from error

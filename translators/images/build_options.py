@@ -134,7 +134,7 @@ def _json(query: Query, name: str, kind: Any) -> Any:
         return None
     try:
         return msgspec.json.decode(text, type=kind | None)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidParameter(f"error reading {name}: {error}") from error
 
 

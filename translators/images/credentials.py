@@ -34,5 +34,8 @@ def registry_headers(call: Call) -> dict[str, str]:
 
 
 def _decoded(text: str) -> Any:
-    """Raises ValueError: bad base64 and bad JSON are both."""
-    return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text else {}
+    """Raises ValueError: bad base64 and bad JSON are both, and so is JSON that is nested without end."""
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) if text else {}
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.call import Call
-from gateway.versions import ApiVersion
+from gateway.versions import GATEWAY_VERSION, ApiVersion
 from translators.capabilities import capabilities
 from translators.containers.lookup import mine, mine_up
 from translators.containers.states import status
 from translators.errors import speaking_docker
-from translators.system.version import GATEWAY_VERSION
 
 _NAMESPACE = uuid.UUID("0b7e1f0e-7d0c-5b6e-9d59-5b1c2f3a4d5e")
 

@@ -6,10 +6,8 @@ import platform
 from typing import Any
 
 from gateway.call import Call
-from gateway.versions import CEILING, FLOOR
-
-GATEWAY_VERSION = "0.1.0"
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+from gateway.versions import CEILING, FLOOR, GATEWAY_VERSION
+from translators.platforms import ARCHITECTURE
 
 
 def version(call: Call) -> dict[str, Any]:
@@ -17,10 +15,9 @@ def version(call: Call) -> dict[str, Any]:
 
     Docker: GET /version   SDC: -
     """
-    machine = platform.machine()
     details = {
         "ApiVersion": str(CEILING),
-        "Arch": MACHINES.get(machine, machine),
+        "Arch": ARCHITECTURE,
         "BuildTime": "",
         "Experimental": "false",
         "GitCommit": "",

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import pytest
 
 from gateway.errors import InvalidParameter
-from gateway.versions import CEILING, FLOOR, ApiVersion, negotiate
+from gateway.versions import CEILING, FLOOR, GATEWAY_VERSION, ApiVersion, negotiate
+
+
+def test_the_gateway_tells_the_version_that_is_installed():
+    assert version("triton-docker-gateway") == GATEWAY_VERSION
 
 
 def test_versions_compare_as_numbers():

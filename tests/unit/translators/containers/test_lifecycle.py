@@ -257,6 +257,20 @@ def test_update_tells_the_node_and_inspect(world):
     assert after["docker:id"] == vm["internal_metadata"]["docker:id"]
 
 
+def test_an_update_leaves_alone_what_others_write_meanwhile(world, monkeypatch):
+    create(world, "web", HostConfig={"RestartPolicy": {"Name": "always"}})
+    theirs = {"docker:endpoint:9b4c": "{}", "docker:lastend": "{}"}
+
+    def meanwhile(*_, **__):
+        world.vm("web")["internal_metadata"] |= theirs
+
+    monkeypatch.setattr(update, "check_limits", meanwhile)
+    update.update(world.call("container.update"), "web", HostConfig(RestartPolicy=RestartPolicy(Name="no")))
+    found = world.vm("web")["internal_metadata"]
+    assert {key: found.get(key) for key in theirs} == theirs
+    assert "docker:restartpolicy" not in found
+
+
 def test_an_update_of_nothing_asks_for_nothing(world):
     put(world, "web", "running")
     assert update.update(world.call("container.update"), "web", HostConfig()) == {"Warnings": []}

@@ -25,7 +25,9 @@ def test_they_are_passed_on_in_the_standard_alphabet():
     assert "x-registry-auth" not in sent
 
 
-@pytest.mark.parametrize("text", ["%%%", base64.urlsafe_b64encode(b"{").decode()])
+@pytest.mark.parametrize(
+    "text", ["%%%", base64.urlsafe_b64encode(b"{").decode(), base64.urlsafe_b64encode(b"[" * 20_000).decode()]
+)
 def test_what_cannot_be_read(text):
     with pytest.raises(InvalidParameter, match="invalid x-registry-config header"):
         registry_headers(headers(x_registry_config=text))

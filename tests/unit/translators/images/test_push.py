@@ -141,6 +141,8 @@ def test_bad_questions_are_refused_at_once(world, image):
         push.push(world.call(), "x", "v1", '{"os":"linux","architecture":"s390x"}')
     with pytest.raises(InvalidParameter, match="invalid platform"):
         push.push(world.call(), "x", "v1", "linux/s390x")
+    with pytest.raises(InvalidParameter, match="invalid platform"):
+        push.push(world.call(), "x", "v1", '{"os":' + "[" * 20_000)
     assert push.push(world.call(), "x", "v1", json.dumps({"os": "linux", "architecture": ARCHITECTURE}))
 
 
