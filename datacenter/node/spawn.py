@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -97,18 +97,24 @@ def _dup_above(fd: int, top: int) -> int:
 
 def read_all(fd: int) -> bytes:
     """Read a pipe to its end and close it, letting other greenlets run."""
+    return b"".join(chunks(fd))
+
+
+def chunks(fd: int) -> Iterator[bytes]:
+    """Yield what comes through a pipe until its end, then close it; other greenlets run while nothing comes."""
     os.set_blocking(fd, False)
-    parts: list[bytes] = []
-    while True:
-        try:
-            part = os.read(fd, CHUNK)
-        except BlockingIOError:
-            wait_read(fd)
-            continue
-        if not part:
-            os.close(fd)
-            return b"".join(parts)
-        parts.append(part)
+    try:
+        while True:
+            try:
+                part = os.read(fd, CHUNK)
+            except BlockingIOError:
+                wait_read(fd)
+                continue
+            if not part:
+                return
+            yield part
+    finally:
+        os.close(fd)
 
 
 def start_heard(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from datacenter.images.pace import breathe
 from datacenter.node import spawn
 from datacenter.node.zone import Zone
 
@@ -18,11 +19,22 @@ def written_bytes(zone: Zone) -> int:
 
 
 def file_bytes(folder: Path) -> int:
-    """Return the bytes of all files in a folder; one with several names counts once, folders not at all."""
-    _, output = spawn.run(["find", str(folder), "!", "-type", "d", "-size", "+0", "-printf", "%i %s\n"])
-    sizes: dict[str, int] = {}
-    for line in output.splitlines():
-        inode, _, size = line.partition(" ")
-        if inode.isdecimal() and size.isdecimal():
-            sizes[inode] = int(size)
-    return sum(sizes.values())
+    """Return the bytes of all files in a folder; one with several names counts once, folders not at all.
+
+    They are counted as they are found: there may be millions.
+    """
+    process, reader = spawn.start_heard(
+        ["find", str(folder), "!", "-type", "d", "-size", "+0", "-printf", "%n %i %s\n"], (1,)
+    )
+    total, seen, rest = 0, set[bytes](), b""
+    for chunk in spawn.chunks(reader):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for links, inode, size in map(bytes.split, lines):
+            if links != b"1":
+                if inode in seen:
+                    continue
+                seen.add(inode)
+            total += int(size)
+        breathe()
+    process.wait()
+    return total
