@@ -53,6 +53,7 @@ LIST_PARAMS = frozenset(
 
 _OUI = "90:b8:d0"
 _UUIDS = frozenset(("owner_uuid", "belongs_to_uuid", "network_uuid", "cn_uuid"))
+_WITHOUT_NETWORK = "required if IP specified but not network_uuid"
 _STATES = ("provisioning", "stopped", "running")
 _OWNERS = ("other", "server", "zone")
 _OF_NETWORK = (
@@ -261,7 +262,8 @@ class Nics:
         for network in self._napi.networks(**told):
             if address is None or address in self._napi.subnet(network["uuid"]):
                 return {**given, "network_uuid": network["uuid"]}
-        raise InvalidParameters(invalid("nic_tag", "no network has this nic tag, VLAN and address"))
+        text = "No networks found matching parameters"
+        raise InvalidParameters(invalid("nic_tag", text), invalid("vlan_id", text))
 
     def _address(self, given: dict[str, Any]) -> dict[str, str]:
         """Choose network and address for a nic. Raises 422, 507."""
@@ -275,7 +277,7 @@ class Nics:
         if given.get("check_owner") not in (False, "false") and owner != self._napi.dc.mahi.admin_uuid:
             networks = [network for network in networks if provisionable(network, owner)]
             if not networks:
-                raise InvalidParameters(invalid("owner_uuid", "owner cannot provision on network"))
+                raise InvalidParameters(invalid("owner_uuid", "network owner_uuids do not match"))
         if given.get("ip") is not None:
             return self._claim(networks[0], given["ip"], pool=networks[0]["uuid"] != name and name != "admin")
         for network in networks:
@@ -369,5 +371,5 @@ def _check(given: dict[str, Any]) -> list[Problem]:
     if given.get("network_uuid") not in (None, "", "admin") and not is_uuid(given["network_uuid"]):
         problems.append(invalid("network_uuid", "invalid UUID"))
     if given.get("ip") is not None and not given.get("network_uuid"):
-        problems.append(missing("network_uuid"))
+        problems += [{**missing(field), "message": _WITHOUT_NETWORK} for field in ("nic_tag", "vlan_id")]
     return problems

@@ -170,8 +170,6 @@ def _nic_routes(app: Flask, napi: Napi) -> None:
 
     @app.post("/networks/<network_uuid>/nics")
     def provision_nic(network_uuid: str) -> Response:
-        if napi.network(network_uuid) is None and napi.pool(network_uuid) is None:
-            raise not_found("network not found")
         return tagged(napi.nics.create({**known(params(), _NIC_PARAMS), "network_uuid": network_uuid}))
 
     @app.get("/nics/<mac>")

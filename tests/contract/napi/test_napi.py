@@ -153,8 +153,16 @@ def test_wrong_nics_are_refused_with_every_reason(http, external, errors):
         ("network_uuid", "InvalidParameter"),
     ]
     assert errors(http.post(path, json=nic_body(mac="xx"))) == [("mac", "InvalidParameter")]
-    assert errors(http.post("/nics", json=nic_body(ip="10.88.0.9"))) == [("network_uuid", "MissingParameter")]
-    assert http.post(f"/networks/{ABSENT}/nics", json=nic_body()).status_code == 404
+    lacking = http.post("/nics", json=nic_body(ip="10.88.0.9"))
+    assert errors(lacking) == [("nic_tag", "MissingParameter"), ("vlan_id", "MissingParameter")]
+    assert lacking.json["message"] == "Missing parameters"
+    assert {error["message"] for error in lacking.json["errors"]} == {"required if IP specified but not network_uuid"}
+    for name, told in ((ABSENT, "network does not exist"), ("nope", "invalid UUID")):
+        absent = http.post(f"/networks/{name}/nics", json=nic_body())
+        assert errors(absent) == [("network_uuid", "InvalidParameter")]
+        assert absent.json["errors"][0]["message"] == told
+    nowhere = http.post("/nics", json=nic_body(ip="10.88.0.9", nic_tag="external", vlan_id=9))
+    assert errors(nowhere) == [("nic_tag", "InvalidParameter"), ("vlan_id", "InvalidParameter")]
 
 
 def test_an_address_may_be_asked_for_and_is_given_once(http, external, errors):
