@@ -137,18 +137,30 @@ def load(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] 
         raw: dict[str, Any] = tomllib.loads(file.read_text()) if file.exists() else {}
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file}: {error}") from error
-    for name, value in environ.items():
-        if name.startswith("GATEWAY_") and name != "GATEWAY_CONFIG":
-            _overlay(raw, name.removeprefix("GATEWAY_").lower().split("__"), value)
+    given = {name: _keys(name) for name in sorted(environ) if name.startswith("GATEWAY_") and name != "GATEWAY_CONFIG"}
+    for name, keys in given.items():
+        _overlay(raw, name, keys, environ[name])
     try:
         return msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{file}: {error}") from error
+        blamed = [name for name, keys in given.items() if _is_about(str(error), keys)]
+        raise ValueError(f"{', '.join(blamed) or file}: {error}") from error
 
 
-def _overlay(raw: dict[str, Any], keys: list[str], value: str) -> None:
+def _keys(name: str) -> list[str]:
+    return name.removeprefix("GATEWAY_").lower().split("__")
+
+
+def _is_about(error: str, keys: list[str]) -> bool:
+    """Whether a message of msgspec is about the setting of these keys: by its path, or as a field that there is not."""
+    return f"`$.{'.'.join(keys)}" in error or ("unknown field" in error and f"`{keys[-1]}`" in error)
+
+
+def _overlay(raw: dict[str, Any], name: str, keys: list[str], value: str) -> None:
     for key in keys[:-1]:
         raw = raw.setdefault(key, {})
+        if not isinstance(raw, dict):
+            raise ValueError(f"{name}: {key} is no section")  # noqa: TRY004 - a setting
     try:
         raw[keys[-1]] = tomllib.loads(f"v = {value}")["v"]
     except tomllib.TOMLDecodeError:
