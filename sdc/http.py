@@ -136,17 +136,25 @@ class ServiceClient:
         kind = SdcUnavailable if response.status_code == 503 else SdcError
         return kind(self.service, response.status_code, code, message, errors)
 
+    def _json(self, response: Answer | requests.Response) -> Any:
+        """Decode an answer; raises SdcError for one that is none, as of another server at the service's address."""
+        content = response.content
+        try:
+            return msgspec.json.decode(content) if content.strip() else None
+        except msgspec.DecodeError as error:
+            raise SdcError(self.service, 502, "BadAnswer", f"not JSON: {error}") from error
+
     def get(self, path: str, *, query: Query | None = None, timeout: float = READ_SECONDS) -> Any:
-        return _json(self.ask("GET", path, query=query, timeout=timeout))
+        return self._json(self.ask("GET", path, query=query, timeout=timeout))
 
     def post(self, path: str, *, query: Query | None = None, body: Any = None, timeout: float = READ_SECONDS) -> Any:
-        return _json(self.ask("POST", path, query=query, body={} if body is None else body, timeout=timeout))
+        return self._json(self.ask("POST", path, query=query, body={} if body is None else body, timeout=timeout))
 
     def put(self, path: str, *, query: Query | None = None, body: Any = None) -> Any:
-        return _json(self.ask("PUT", path, query=query, body={} if body is None else body))
+        return self._json(self.ask("PUT", path, query=query, body={} if body is None else body))
 
     def delete(self, path: str, *, query: Query | None = None) -> Any:
-        return _json(self.ask("DELETE", path, query=query))
+        return self._json(self.ask("DELETE", path, query=query))
 
     def count(self, path: str, header: str, *, query: Query | None = None) -> int:
         """Number of matches of a list, by HEAD: no body travels."""
@@ -181,8 +189,3 @@ def _prepared(method: str, url: str, headers: dict[str, str], data: Any) -> requ
     else:
         prepared.prepare_body(data, None)
     return prepared
-
-
-def _json(response: Answer | requests.Response) -> Any:
-    content = response.content
-    return msgspec.json.decode(content) if content.strip() else None

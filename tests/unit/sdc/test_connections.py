@@ -81,6 +81,13 @@ def test_nobody_there_is_unavailable():
         ServiceClient(url).delete("/")
 
 
+def test_an_answer_that_is_no_json_is_an_error_of_the_service():
+    page = b"<html>welcome</html>"
+    with service([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page)]) as (url, _, _):
+        with pytest.raises(SdcError, match="502 BadAnswer: not JSON"):
+            ServiceClient(url).get("/vms")
+
+
 def test_an_error_has_the_services_own_code():
     body = b'{"code": "VmNotRunning", "message": "no"}'
     answer = b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
