@@ -109,7 +109,7 @@ class ServerRoutes:
     def delete_server(self, uuid: str) -> Response:
         check_uuid(uuid)
         self._servers.delete(uuid)
-        return reply(status=204)
+        return reply(status=200)
 
     def get_sysinfo(self, uuid: str) -> Response:
         check_uuid(uuid)
