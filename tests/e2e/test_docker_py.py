@@ -157,7 +157,8 @@ def test_wait_ends_with_a_run_though_the_container_is_started_again(start):
 
 def test_a_volume_of_one_network_in_a_container_of_another(client, start):
     client.volumes.create("py-vol", labels={LABEL: ""})
-    network = client.networks.create("py-net", labels={LABEL: ""})
+    pool = docker_py.types.IPAMConfig(pool_configs=[docker_py.types.IPAMPool(subnet="10.77.6.0/24")])
+    network = client.networks.create("py-net", labels={LABEL: ""}, ipam=pool)
     try:
         container = start(
             "sh -c 'echo kept > /data/f; exec sleep 600'",
@@ -165,7 +166,10 @@ def test_a_volume_of_one_network_in_a_container_of_another(client, start):
             volumes={"py-vol": {"bind": "/data", "mode": "rw"}},
         )
         network.disconnect(container)
-        network.connect(container, aliases=["py-alias"])
+        network.connect(container, aliases=["py-alias"], ipv4_address="10.77.6.20")
+        container.reload()
+        joined = container.attrs["NetworkSettings"]["Networks"]["py-net"]
+        assert (joined["IPAMConfig"], joined["IPAddress"]) == ({"IPv4Address": "10.77.6.20"}, "10.77.6.20")
         other = start(network="py-net", volumes=["py-vol:/data:ro"])
         assert other.exec_run("nslookup py-alias").exit_code == 0
         wait_for(lambda: other.exec_run("cat /data/f").output == b"kept\n")

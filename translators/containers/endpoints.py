@@ -9,6 +9,8 @@ from typing import Any
 from gateway.errors import InvalidParameter
 from translators.containers.model import ContainerCreate, EndpointSettings
 
+ASKED_ENDPOINTS = "docker:asked_endpoints"
+"""Metadata: what inspect shows of a container's endpoints as it was asked for, by the network's uuid."""
 NO_MAC = "MacAddress is not supported: the data center chooses hardware addresses."
 NO_NAMES = "containers have no names there, unless nodes advertise network-names"
 _MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")

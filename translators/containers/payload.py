@@ -23,6 +23,7 @@ import msgspec
 
 from grammars import dockerids
 from translators.containers.command import Command
+from translators.containers.endpoints import ASKED_ENDPOINTS
 from translators.containers.links import NO_LINKS
 from translators.containers.linux import LinuxPlan
 from translators.containers.log_config import LogPlan
@@ -146,7 +147,7 @@ def _metadata(body: ContainerCreate, parts: Parts) -> dict[str, Any]:
         "docker:port_map": _port_map(parts.ports),
         "docker:linux": json_text(parts.linux.options) if parts.linux.options else None,
         "docker:hostconfig": _kept_host_config(body, parts.linux),
-        "docker:asked_endpoints": json_text(parts.networks.asked) if parts.networks.asked else None,
+        ASKED_ENDPOINTS: json_text(parts.networks.asked) if parts.networks.asked else None,
     }
     for protocol in PROTOCOLS:
         texts[f"docker:{protocol}_unpublished_ports"] = _listed(parts.ports.unpublished_numbers(protocol))

@@ -10,6 +10,7 @@ from typing import Any
 from grammars import dockerids
 from translators.containers import host_binds, named_volumes
 from translators.containers.endpoint_names import shown_names
+from translators.containers.endpoints import ASKED_ENDPOINTS
 from translators.containers.ports import PROTOCOLS, Port, port_name
 from translators.containers.states import is_running, json_metadata, linux_options, metadata
 from translators.containers.volumes import is_own_volume, volume_name
@@ -89,7 +90,7 @@ def networks(vm: Vm, name_of: Callable[[str], str]) -> dict[str, Json]:
 def endpoint(nic: Json, vm: Vm) -> Json:
     """Describe one nic; its id is made from what does not change."""
     mac = str(nic.get("mac") or "")
-    asked: Json = json_metadata(vm, "docker:asked_endpoints", {})
+    asked: Json = json_metadata(vm, ASKED_ENDPOINTS, {})
     return {
         "IPAMConfig": None,
         **shown_names(vm, str(nic.get("network_uuid") or "")),

@@ -13,12 +13,19 @@ from gateway.state.event_log import Happening
 from sdc.errors import SdcError
 from translators.capabilities import capabilities
 from translators.containers.endpoint_names import NETWORK_NAMES, stale_keys
-from translators.containers.endpoints import NO_MAC, check_addresses, endpoint_warnings, refuse_aliases
+from translators.containers.endpoints import (
+    ASKED_ENDPOINTS,
+    NO_MAC,
+    check_addresses,
+    endpoint_warnings,
+    refuse_aliases,
+    shown_again,
+)
 from translators.containers.lookup import find_container
 from translators.containers.model import EndpointSettings
 from translators.containers.network_sharing import NO_OTHER, OPTION
 from translators.containers.networks import endpoint_names, network_entry
-from translators.containers.states import is_running, linux_options, metadata
+from translators.containers.states import is_running, json_metadata, json_text, linux_options, metadata
 from translators.errors import speaking_docker
 from translators.events.recorder import tell_happening
 from translators.ids import container_name, docker_id
@@ -28,6 +35,7 @@ from translators.networks.model import NetworkConnect, NetworkDisconnect
 from translators.networks.view import SeenNetwork
 
 Vm = dict[str, Any]
+Json = dict[str, Any]
 
 HOTPLUG = "nic-hotplug"
 
@@ -58,6 +66,7 @@ def connect(call: Call, ref: str, body: NetworkConnect) -> list[str]:
     except DockerError:
         _unname(call, vm, names)
         raise
+    _remember(call, vm, network, shown_again(endpoint).get("IPAMConfig") if endpoint else None)
     return _warnings(network.name, endpoint, named=named)
 
 
@@ -80,6 +89,7 @@ def disconnect(call: Call, ref: str, body: NetworkDisconnect) -> None:
         raise Forbidden(f"container {docker_id(vm)} is not connected to network {network.name}")
     _change(call, vm, network, "disconnect", "remove_nics", macs=macs)
     _unname(call, vm, stale_keys(vm, network.document))
+    _remember(call, vm, network, None)
 
 
 def _refuse(call: Call, network: SeenNetwork, vm: Vm) -> None:
@@ -123,6 +133,20 @@ def _unname(call: Call, vm: Vm, keys: Iterable[str]) -> None:
     for key in keys:
         with suppress(SdcError, DockerError):
             run_job(call, vm["uuid"], "update", partial(vmapi.delete_metadata, vm["uuid"], owner_uuid, key))
+
+
+def _remember(call: Call, vm: Vm, network: SeenNetwork, addresses: Json | None) -> None:
+    """Have inspect show the addresses that were asked for on a network, and no more those asked for before.
+
+    It is not worth an error: the network is joined or left by now.
+    """
+    before = json_metadata(vm, ASKED_ENDPOINTS, {})
+    after = {uuid: asked for uuid, asked in before.items() if uuid not in network.uuids}
+    if addresses:
+        after[network.document["uuid"]] = {"IPAMConfig": addresses}
+    if after != before:
+        with suppress(SdcError, DockerError):
+            _name(call, vm, {ASKED_ENDPOINTS: json_text(after)})
 
 
 def _change(call: Call, vm: Vm, network: SeenNetwork, word: str, action: str, **what: Any) -> None:

@@ -12,6 +12,7 @@ from tests.unit.translators.containers.test_create import create as create_conta
 from tests.unit.translators.networks.fabrics import MEMBER
 from tests.unit.translators.networks.test_networks import create
 from translators.containers.model import EndpointIPAMConfig, EndpointSettings
+from translators.containers.view import endpoint
 from translators.networks import joining
 from translators.networks.model import NetworkConnect, NetworkDisconnect
 
@@ -87,7 +88,7 @@ def test_the_first_network_is_primary_and_an_address_is_asked_for(web):
     web.vmapi.vms[web.vm("web")["uuid"]]["nics"] = []
     connect(web, IPAMConfig=EndpointIPAMConfig(IPv4Address="10.128.4.9"))
     entry = {"ipv4_uuid": net_uuid(web), "ipv4_ips": ["10.128.4.9"], "primary": True}
-    assert web.vmapi.acts == [("add_nics", {"networks": [entry]})]
+    assert web.vmapi.acts[0] == ("add_nics", {"networks": [entry]})
 
 
 @pytest.mark.parametrize(("endpoint", "lost"), [
@@ -204,3 +205,22 @@ def test_links_that_are_none_are_refused(named):
 def test_without_the_capability_nothing_is_written(web):
     connect(web)
     assert names(web) == {}
+
+
+def test_an_address_that_was_asked_for_is_shown_until_the_network_is_left(web):
+    asked = {"IPAMConfig": EndpointIPAMConfig(IPv4Address="10.128.4.9")}
+    nic = {"network_uuid": net_uuid(web)}
+    assert connect(web, **asked) == []
+    assert endpoint(nic, web.vm("web"))["IPAMConfig"] == {"IPv4Address": "10.128.4.9"}
+    web.vm("web")["nics"].append({**nic, "mac": "90:b8:d0:00:00:09"})
+    disconnect(web, "net")
+    assert endpoint(nic, web.vm("web"))["IPAMConfig"] is None
+
+
+def test_what_was_asked_for_on_other_networks_stays(web):
+    vm = web.vm("web")
+    kept = {FABRIC: {"GwPriority": 3}}
+    vm["internal_metadata"]["docker:asked_endpoints"] = json.dumps(kept)
+    connect(web, IPAMConfig=EndpointIPAMConfig(IPv4Address="10.128.4.9"))
+    told = json.loads(web.vm("web")["internal_metadata"]["docker:asked_endpoints"])
+    assert told == kept | {net_uuid(web): {"IPAMConfig": {"IPv4Address": "10.128.4.9"}}}
