@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ if _chosen.tls.enabled:
     _pair = Path(_chosen.tls.certificate), Path(_chosen.tls.key)
     ensure_server_certificate(*_pair, _chosen.tls.names)
     _tls = server_context(*_pair)
+
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))  # as dockerd does: a stream takes two, and 1024 is usual
 
 wsgi_app = "gateway.app:application()"
 bind = [address.removeprefix("tcp://").replace("unix://", "unix:", 1) for address in _chosen.listen]

@@ -1,4 +1,4 @@
-"""Wrong settings stop the start with one sentence."""
+"""Wrong settings stop the start with one sentence; right ones begin with as many descriptors as there may be."""
 
 from __future__ import annotations
 
@@ -37,3 +37,20 @@ def test_wrong_settings_stop_the_start_with_one_sentence(tmp_path, settings, sen
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("docker-gateway: ") and sentence in line]
+
+
+def test_streams_have_all_the_descriptors_that_the_machine_allows(tmp_path):
+    looking = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 256));"
+        f"runpy.run_path({str(CONF)!r}); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", looking],
+        env={**os.environ, "GATEWAY_TLS__ENABLED": "false", "PYTHONPATH": str(CONF.parents[1])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split() == ["256", "256"]
