@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from datacenter.node.whole import write_whole
 ANNOTATION = "run.oci.seccomp_bpf_data"
 """crun takes the filter from here, in base64, and then leaves ``linux.seccomp`` alone. Other runtimes don't look."""
 
+MOST = 256
+"""Filters that are kept: whoever makes containers may have a profile of its own for each."""
+
 
 class Filters:
     """crun leaves the filter it compiled in a container's state; later containers of equal rights are given it."""
@@ -26,6 +30,7 @@ class Filters:
         self._version = f"{runtime.program} {Path(runtime.program).stat().st_mtime_ns}"
         self._known: dict[str, str] = {}
         self._folder.mkdir(exist_ok=True)
+        self._kept = sum(1 for _ in self._folder.iterdir())
 
     def use(self, config: dict[str, Any]) -> None:
         """Put the compiled filter for a config.json's ``linux.seccomp`` into it, when there is one."""
@@ -36,15 +41,17 @@ class Filters:
             config["annotations"] = {ANNOTATION: self._known[key]}
 
     def learn(self, uuid: str, config: dict[str, Any]) -> None:
-        """Keep the filter of a container that was just made."""
+        """Keep the filter of a container that was just made, unless there are too many, or no room for it."""
         compiled = self._state / uuid / "seccomp.bpf"
-        if "annotations" in config or not compiled.exists():
+        if "annotations" in config or not compiled.exists() or self._kept >= MOST:
             return
         data = compiled.read_bytes()
         if data and len(data) % 8 == 0:  # a BPF program is made of 8-byte instructions
-            key = self._key(config)
-            self._known[key] = base64.b64encode(data).decode()
-            write_whole(self._folder / key, self._known[key].encode())  # half a filter would be none
+            key, text = self._key(config), base64.b64encode(data).decode()
+            with suppress(OSError):
+                write_whole(self._folder / key, text.encode())  # half a filter would be none
+                self._known[key] = text
+                self._kept += 1
 
     def _key(self, config: dict[str, Any]) -> str:
         profile = msgspec.json.encode(config["linux"].get("seccomp"))

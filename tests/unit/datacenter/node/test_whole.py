@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from datacenter.node import filters as filters_module
 from datacenter.node.filters import Filters
 from datacenter.node.home import Home
 from datacenter.node.layers import Layers, folder_name
@@ -55,23 +57,43 @@ def test_a_node_keeps_its_identity_or_has_none_yet(tmp_path):
     assert len(home.server_uuid()) == 36
 
 
-def test_half_a_seccomp_filter_is_never_used(tmp_path):
+@pytest.fixture
+def filters(tmp_path):
+    """Make the filters of a new agent, where a container ``vm`` was just made."""
     state = tmp_path / "runtime" / "vm"
     state.mkdir(parents=True)
-    (state / "seccomp.bpf").touch()
-    with (state / "seccomp.bpf").open("wb") as file:
-        file.write(b"12345678" * 10)
+    (state / "seccomp.bpf").write_bytes(b"12345678" * 10)
     home = SimpleNamespace(root=tmp_path, runtime_state=tmp_path / "runtime")
-    runtime = SimpleNamespace(program="/bin/true")
+    return lambda: Filters(home, SimpleNamespace(program="/bin/true"))
+
+
+def test_half_a_seccomp_filter_is_never_used(filters):
     config = {"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}}}
     with dying():
-        Filters(home, runtime).learn("vm", config)
-    later = Filters(home, runtime)
+        filters().learn("vm", config)
+    later = filters()
     later.use(config)
     assert "annotations" not in config
     later.learn("vm", config)
-    Filters(home, runtime).use(config)
+    filters().use(config)
     assert config["annotations"]
+
+
+def test_filters_are_kept_up_to_a_number_and_as_far_as_there_is_room(filters, monkeypatch):
+    monkeypatch.setattr(filters_module, "MOST", 2)
+    configs = [{"linux": {"seccomp": {"syscalls": number}}} for number in range(4)]
+    with monkeypatch.context() as patch:
+        patch.setattr(filters_module, "write_whole", refuse)
+        filters().learn("vm", configs[3])
+    for config in configs:
+        filters().learn("vm", config)
+    for config in configs:
+        filters().use(config)
+    assert ["annotations" in config for config in configs] == [True, True, False, False]
+
+
+def refuse(path, _data):
+    raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 
 def test_what_was_being_fetched_or_unpacked_is_cleared_away(tmp_path):
