@@ -302,7 +302,11 @@ class Lifecycle:
             raise TaskError("VmNotRunning", f"VM {zone.uuid} is not running")
         if not zone.life.paused:
             self._runtime.call("pause", zone.uuid)
-            zone.note_life(paused=True)
+            try:
+                zone.change_life(paused=True)
+            except OSError:  # the next agent would not know how to let it go on
+                self.unpause(zone)
+                raise
 
     def unpause(self, zone: Zone) -> None:
         """Let a paused zone's processes go on."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from datacenter.node import syscalls
+from datacenter.node import cgroups, syscalls
 from tests.unit.datacenter.node.node_kit import (
     IMAGE,
     Center,
@@ -24,6 +23,8 @@ from tests.unit.datacenter.node.stdio_client import session
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
 SIZE = "16m"
+ROOM = 8 << 20
+"""Bytes that are left when nobody has filled it."""
 
 
 @pytest.fixture(scope="module")
@@ -59,23 +60,23 @@ def running(node):
 
 @pytest.fixture
 def filler(node, running):
-    """A container that has filled the disk, for as long as it is there."""
-    vm = node.create("sh", "-c", "dd if=/dev/zero of=/big bs=4096; echo full; sleep 600")
+    """A container that fills the disk, and fills it again, for as long as it is there."""
+    vm = node.create("sh", "-c", "while :; do dd if=/dev/zero bs=4096 >> /big; sleep 0.1; done")
     node.task("machine_boot", uuid=vm)
-    until(lambda: is_full(node.state))
+    until(lambda: not free(node))
     yield vm
     node.task("machine_destroy", uuid=vm)
-    until(lambda: not is_full(node.state))
+    await_room(node)
 
 
-def is_full(folder: Path) -> bool:
-    try:
-        (folder / "probe").write_bytes(bytes(4096))
-    except OSError as error:
-        return error.errno == errno.ENOSPC
-    finally:
-        (folder / "probe").unlink(missing_ok=True)
-    return False
+def free(node):
+    """Bytes that the node's disk has left."""
+    found = os.statvfs(node.state)
+    return found.f_bavail * found.f_bsize
+
+
+def await_room(node):
+    until(lambda: free(node) > ROOM)
 
 
 def zones(node):
@@ -85,12 +86,29 @@ def zones(node):
 def test_what_runs_can_be_stopped_and_started_again_when_there_is_room(node, center, running, filler):
     assert node.task("machine_shutdown", uuid=running, timeout=10)["vm"]["state"] == "stopped"
     center.wait_for(running, lambda body: body["state"] == "stopped")
+    until(lambda: not free(node))
     with pytest.raises(TaskFailed) as failure:
         node.task("machine_boot", uuid=running)
     assert failure.value.code == "InternalError"
     node.task("machine_destroy", uuid=filler)
-    until(lambda: not is_full(node.state))
+    await_room(node)
     assert node.task("machine_boot", uuid=running)["vm"]["state"] == "running"
+
+
+def test_what_cannot_be_noted_is_not_paused(node, running, filler):
+    pid = node.task("machine_load", uuid=running)["vm"]["pid"]
+    with pytest.raises(TaskFailed, match="No space left"):
+        node.task("machine_pause", uuid=running)
+    assert frozen(node, running) in {"THAWED", "0"}
+    assert Path(f"/proc/{pid}").exists()
+    assert node.task("machine_shutdown", uuid=running, timeout=10)["vm"]["state"] == "stopped"
+
+
+def frozen(node, vm):
+    """What the cgroup of a container says of its being frozen."""
+    name = "cgroup.freeze" if cgroups.is_v2() else "freezer.state"
+    (file,) = Path("/sys/fs/cgroup").glob(f"**/tdg-?-{node.mark}/{vm}/{name}")
+    return file.read_text().strip()
 
 
 def test_an_exec_that_needs_room_says_so(node, running, filler):
