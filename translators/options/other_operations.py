@@ -40,7 +40,9 @@ EXECS: tuple[Option, ...] = (
           Env="1.25 needs:exec-options", User="needs:exec-options", WorkingDir="1.35 needs:exec-options",
           ConsoleSize="1.42", Detach=(PLAIN, "What `exec.start` says counts."),
           Privileged=(REFUSED, "Containers of a data center are never privileged.")),
-    *body("exec.start", _EXEC, Detach="", ConsoleSize="1.42", Tty=(PLAIN, "What `exec.create` said counts.")),
+    *body("exec.start", _EXEC, Detach="", ConsoleSize="1.42"),
+    *body("exec.start", f"{E2E}/test_docker_py.py",
+          Tty="Without it output is framed. Whether the process has a terminal was said to `exec.create`."),
     *query("exec.resize", f"{CONTRACT}/test_options.py", h="", w=""),
 )  # fmt: skip
 
