@@ -52,6 +52,7 @@ class Settler:
         self._state = state
         self._config = config
         self._lock_file = folder / "settling.lock"
+        self._broken: set[tuple[str, str]] = set()
         self._settle: dict[str, Callable[[Call, Undertaking], bool]] = {
             CREATE: _settle_vm,
             REMOVE: _settle_vm,
@@ -75,13 +76,15 @@ class Settler:
             idle.wait(LOOK_SECONDS)
 
     def look(self) -> None:
-        """Settle what can be settled now."""
-        for one in self._state.undertakings.left():
+        """Settle what can be settled now; what an earlier look broke on comes last, so that it holds up nothing."""
+        for one in sorted(self._state.undertakings.left(), key=lambda one: (one.kind, one.subject) in self._broken):
+            self._broken.add((one.kind, one.subject))
             try:
                 if self._settle[one.kind](self._call(one.owner_uuid), one):
                     self._state.undertakings.settled(one)
             except (SdcError, DockerError) as error:
                 logger.warning("not settled yet", kind=one.kind, subject=one.subject, reason=str(error))
+            self._broken.discard((one.kind, one.subject))
 
     def _call(self, owner_uuid: str) -> Call:
         """Make the call that takes back what another call did."""

@@ -76,6 +76,17 @@ def test_what_was_made_for_a_vm_that_never_came_goes(dead, later):
     assert dead.kept_for(vm_uuid) == [False, False, False]
 
 
+def test_what_cannot_be_settled_holds_up_nothing(dead, later):
+    later()
+    for subject in ("a", "b"):
+        dead.gone.undertakings.begin("of another version", subject, ALICE)
+    dead.dies_over(CREATE, str(uuid.uuid4()))
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            dead.settle()
+    assert CREATE not in {one.kind for one in dead.world.state.undertakings.left()}
+
+
 def test_a_vm_that_came_is_a_container(world, dead):
     create(world, "web")
     vm_uuid = world.vm("web")["uuid"]
