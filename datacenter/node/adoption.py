@@ -100,5 +100,6 @@ def clean_up(node: Node) -> None:
     node.outside.sweep()
     _remove_strangers(node)
     cgroups.kill_all(node.home.cgroup)  # containers whose records somebody deleted
+    cgroups.sweep(node.home.cgroup)
     cgroups.remove_empty(node.home.cgroup)
     node.network.remove_unused()

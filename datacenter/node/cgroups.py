@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+UNIFIED = ROOT / "unified"
 KILL_LIMIT = 5.0
 
 
@@ -106,6 +108,19 @@ def remove_empty(group: str) -> None:
                 path.rmdir()
             except OSError:
                 continue  # gone, or still in use
+
+
+def sweep(group: str) -> None:
+    """Remove what a runtime wrote for a group where the v2 tree of a hybrid host would be.
+
+    With that out of sight (see ``home``) it is a folder like any other, which nobody else empties.
+    """
+    shutil.rmtree(f"{UNIFIED}{group}", ignore_errors=True)
+
+
+def exist(beginning: str) -> bool:
+    """Whether any hierarchy has a group whose path begins so."""
+    return any(ROOT.glob(f"{beginning[1:]}*")) or any(ROOT.glob(f"*{beginning}*"))
 
 
 def nudge() -> None:

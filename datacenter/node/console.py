@@ -10,6 +10,7 @@ import gevent
 from gevent import socket
 
 from datacenter.node.frames import STDOUT
+from datacenter.node.netlink import find_attribute
 from datacenter.node.relay import CONMON_STREAMS, Packets
 
 PIECE = 32 * 1024
@@ -113,15 +114,4 @@ def _accepted(console: socket.socket) -> bool:
     kind = struct.unpack_from("=H", answer, 4)[0]
     if kind != SOCK_DIAG_BY_FAMILY:
         raise ConnectionError("the console's socket is unknown to the kernel")
-    return _attribute(answer[32:], UNIX_DIAG_PEER) != 0
-
-
-def _attribute(attributes: bytes, wanted: int) -> int:
-    at = 0
-    while at + 8 <= len(attributes):
-        length, kind = struct.unpack_from("=HH", attributes, at)
-        if kind == wanted:
-            value: int = struct.unpack_from("=I", attributes, at + 4)[0]
-            return value
-        at += (length + 3) & ~3
-    return 0
+    return any(find_attribute(answer[32:], UNIX_DIAG_PEER) or b"")

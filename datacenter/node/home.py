@@ -15,10 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from datacenter.node import spawn, syscalls
+from datacenter.node.cgroups import UNIFIED
 from datacenter.node.whole import write_whole
 from datacenter.settings import DcSettings
-
-UNIFIED = Path("/sys/fs/cgroup/unified")
 
 
 class Home:
@@ -30,7 +29,9 @@ class Home:
         self.real = settings.state.resolve() / "nodes" / str(number)
         mark = self.server_uuid()[:8]
         self.root = Path(f"/run/tdg/{mark}")
-        self.cgroup = f"/tdg-{settings.instance}-{mark}"
+        self.cgroups = f"/tdg-{settings.instance}-"
+        """What the cgroups of all nodes of the instance begin with."""
+        self.cgroup = f"{self.cgroups}{mark}"
         """Parent cgroup of the node's containers, in every hierarchy."""
 
     @property
@@ -99,6 +100,7 @@ class Home:
                 raise OSError(f"{self.pin} holds no mount namespace")
         if _is_hybrid():
             syscalls.unmount(UNIFIED)
+            syscalls.mount("tmpfs", UNIFIED, "tmpfs")  # not the folder itself, which is all namespaces'
         if not syscalls.is_mounted(self.root):
             syscalls.bind(self.real, self.root)
         self.make_folders()
@@ -139,5 +141,6 @@ class Home:
 
 
 def _is_hybrid() -> bool:
-    """Whether cgroup v1 controllers are in use beside a mounted v2 tree that still owns some controller."""
-    return syscalls.is_mounted(UNIFIED) and bool((UNIFIED / "cgroup.controllers").read_text().strip())
+    """Whether cgroup v1 controllers are in use beside a v2 tree, in sight, that still owns some controller."""
+    controllers = UNIFIED / "cgroup.controllers"
+    return controllers.exists() and bool(controllers.read_text().strip())

@@ -218,6 +218,7 @@ class Lifecycle:
         self._shipper.drain(zone)
         self._net.disconnect(zone.uuid)
         self._runtime.delete(zone.uuid)
+        cgroups.sweep(f"{self._host.cgroup}/{zone.uuid}")
         conmon.see_off(zone)
         if zone.is_saved:  # else the next agent must find there how it ended
             shutil.rmtree(zone.lives, ignore_errors=True)

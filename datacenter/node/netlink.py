@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Interface
@@ -14,9 +15,9 @@ from typing import Self
 
 from datacenter.node import syscalls
 
-RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 20, 24
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_NEWROUTE = 16, 17, 18, 20, 24
 F_REQUEST, F_ACK, F_REPLACE, F_EXCL, F_CREATE = 1, 4, 0x100, 0x200, 0x400
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_NET_NS_FD = 1, 3, 4, 5, 10, 18, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 RTA_OIF, RTA_GATEWAY = 4, 5
@@ -31,6 +32,17 @@ def attribute(kind: int, data: bytes) -> bytes:
     """An attribute of a netlink message, padded to four bytes."""
     size = 4 + len(data)
     return struct.pack("=HH", size, kind) + data + b"\0" * (-size % 4)
+
+
+def find_attribute(attributes: bytes, wanted: int) -> bytes | None:
+    """What the first attribute of a kind holds, of those that follow a message's header."""
+    at = 0
+    while at + 4 <= len(attributes):
+        size, kind = struct.unpack_from("=HH", attributes, at)
+        if kind == wanted:
+            return attributes[at + 4 : at + size]
+        at += max((size + 3) & ~3, 4)
+    return None
 
 
 def _name(text: str) -> bytes:
@@ -90,6 +102,14 @@ class Netlink:
     def delete_link(self, index: int) -> None:
         self._ask(RTM_DELLINK, 0, _link_header(index))
 
+    def other_end(self, index: int) -> int:
+        """The index of a veth's other end, in the namespace where that is."""
+        kind, reply = self._exchange(RTM_GETLINK, 0, _link_header(index))
+        found = find_attribute(reply[32:], IFLA_LINK) if kind == RTM_NEWLINK else None
+        if found is None:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return int.from_bytes(found, sys.byteorder)
+
     def add_address(self, index: int, address: IPv4Interface) -> None:
         body = struct.pack("=BBBBI", socket.AF_INET, address.network.prefixlen, 0, 0, index)
         body += attribute(IFA_LOCAL, address.ip.packed) + attribute(IFA_ADDRESS, address.ip.packed)
@@ -104,14 +124,18 @@ class Netlink:
         self._ask(RTM_NEWROUTE, F_CREATE | F_REPLACE, body)
 
     def _ask(self, kind: int, flags: int, body: bytes) -> None:
-        self._sequence += 1
-        header = struct.pack("=IHHII", 16 + len(body), kind, F_REQUEST | F_ACK | flags, self._sequence, 0)
-        self._socket.send(header + body)
-        reply = self._socket.recv(65536)
-        answer_kind = struct.unpack_from("=H", reply, 4)[0]
+        answer_kind, reply = self._exchange(kind, F_ACK | flags, body)
         code = struct.unpack_from("=i", reply, 16)[0] if answer_kind == NLMSG_ERROR else -errno.EPROTO
         if code:
             raise OSError(-code, os.strerror(-code))
+
+    def _exchange(self, kind: int, flags: int, body: bytes) -> tuple[int, bytes]:
+        """Send a request; the kind of its answer, and the answer with its header of 16 bytes."""
+        self._sequence += 1
+        header = struct.pack("=IHHII", 16 + len(body), kind, F_REQUEST | flags, self._sequence, 0)
+        self._socket.send(header + body)
+        reply = self._socket.recv(65536)
+        return struct.unpack_from("=H", reply, 4)[0], reply
 
 
 @contextmanager

@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent.lock import RLock
 
-from datacenter.node import netlink, nft, nics, portmap, sharing, syscalls
+from datacenter.node import cgroups, netlink, nft, nics, portmap, sharing, syscalls
 from datacenter.node.firewall import Firewall
 from datacenter.node.home import Home
 from datacenter.node.names.service import Names
@@ -23,6 +24,9 @@ from datacenter.node.zone import Zone
 
 SPARE = 4
 """Namespaces made ahead of time."""
+
+LINGER = 2.0
+"""Seconds that the kernel may take to let a namespace go."""
 
 RULES = """
 create table inet {table}
@@ -64,6 +68,7 @@ class Network:
         self._names = names
         self._firewall = firewall
         self._prefix = f"tdg{home.settings.instance}"
+        self._ends = f"tv{home.settings.instance}"
         self._table = f"tdg_{home.settings.instance}"
         self._spare: list[Path] = []
         self._made = 0
@@ -123,7 +128,8 @@ class Network:
     def disconnect(self, uuid: str) -> None:
         """Let a zone's namespace go; the kernel takes its interfaces down in its own time.
 
-        They are taken away here when others have the namespace, too: the addresses may be somebody else's soon.
+        The addresses may be somebody else's soon. So interfaces are taken away here when others have the namespace too,
+        and a little later when something keeps it: connections of the dead, whose peers do not answer, do for minutes.
         """
         self._names.stop(uuid)
         self._firewall.unshield(uuid)
@@ -133,7 +139,18 @@ class Network:
         if uuid in self._shared():
             self._shared().discard(uuid)
             self._empty(path)
+        ends = _host_ends(path)
         netlink.drop_namespace(path, self._home.trash)
+        if ends:
+            gevent.spawn_later(LINGER, self._take_away, ends)
+
+    def _take_away(self, ends: Iterable[int]) -> None:
+        """Take away what is still there of these host's ends of interfaces."""
+        with netlink.Netlink() as host:
+            for index in ends:
+                with suppress(OSError):  # it is gone, as it should be
+                    if socket.if_indextoname(index).startswith(self._ends):
+                        host.delete_link(index)
 
     def _shared(self) -> set[str]:
         """The zones whose network others were put into; an agent that has just begun reads it from these."""
@@ -185,7 +202,7 @@ class Network:
         mtu = int(nic.get("mtu") or 1500)
         with self._making:
             bridge = self._bridge(nic, address, mtu)
-        host_end = f"tv{self._home.settings.instance}%d"  # the kernel numbers it: the last life's may still be going
+        host_end = f"{self._ends}%d"  # the kernel numbers it: the last life's may still be going
         with netlink.opened(namespace) as pin, netlink.Netlink() as host:
             host.add_veth(host_end, bridge, interface, netns=pin, mac=nic["mac"], mtu=mtu)
         container, index = _enter(namespace, interface)
@@ -251,7 +268,12 @@ class Network:
                 raise
 
     def remove_unused(self) -> None:
-        """Remove the instance's bridges without ports, and its rules with the last of them."""
+        """Remove the instance's bridges without ports, and its rules with the last of them.
+
+        When no node of the instance has containers any more, no port is anybody's.
+        """
+        if not cgroups.exist(self._home.cgroups):
+            self._take_away([socket.if_nametoindex(end.name) for end in Path("/sys/class/net").glob(f"{self._ends}*")])
         bridges = [link.name for link in Path("/sys/class/net").glob(f"{self._prefix}*")]
         with netlink.Netlink() as host:
             left = [name for name in bridges if not _remove_bridge(host, name)]
@@ -263,6 +285,18 @@ class Network:
 def _wires(nic: Nic) -> tuple[Any, ...]:
     """What of a nic is seen on its interface."""
     return tuple(nic.get(field) for field in ("mac", "ip", "netmask", "network_uuid", "mtu"))
+
+
+def _host_ends(namespace: Path) -> list[int]:
+    """The host's ends of a namespace's interfaces, as they are numbered there. None of what is no namespace."""
+    try:
+        with netlink.inside(namespace):
+            indexes = [index for index, _ in socket.if_nameindex() if index != netlink.LO_INDEX]
+            own = netlink.Netlink()
+        with own:
+            return [own.other_end(index) for index in indexes]
+    except OSError:
+        return []
 
 
 def _enter(namespace: Path, interface: str) -> tuple[netlink.Netlink, int]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,33 @@ def test_looking_into_a_namespace_that_is_gone_keeps_nothing_open(tmp_path):
         with pytest.raises(FileNotFoundError), netlink.inside(tmp_path / "gone"):
             pass
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def links(node):
+    return [link.name for kind in ("tdg", "tv") for link in Path("/sys/class/net").glob(f"{kind}{letter(node)}*")]
+
+
+@contextmanager
+def kept_network(node, vm):
+    """Keep a running container's network, as a connection does whose peer does not answer any more."""
+    fd = os.open(f"/proc/{node.task('machine_load', uuid=vm)['vm']['pid']}/ns/net", os.O_RDONLY)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def test_an_address_goes_with_its_container_though_its_network_is_kept(own):
+    vm = own.create("sleep", "60", nics=[nic(23)])
+    own.task("machine_boot", uuid=vm)
+    with kept_network(own, vm):
+        own.task("machine_destroy", uuid=vm)
+        until(lambda: [link for link in links(own) if link.startswith("tv")] == [])
+
+
+def test_a_clean_up_is_complete_though_a_network_is_kept(own):
+    vm = own.create("sleep", "60", nics=[nic(24)])
+    own.task("machine_boot", uuid=vm)
+    with kept_network(own, vm):
+        own.clean_up()
+        assert links(own) == []
