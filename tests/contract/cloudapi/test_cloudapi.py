@@ -181,7 +181,7 @@ def test_packages_and_networks(dc, jdoe):
     assert jdoe.get("/jdoe/packages/nope").status_code == 404
     networks = jdoe.get("/jdoe/networks")
     assert networks.headers["x-resource-count"] == "2"
-    external, fabric = networks.json
+    fabric, external = sorted(networks.json, key=lambda network: network["public"])
     assert external == {"id": external["id"], "name": "external", "public": True}
     assert (fabric["fabric"], fabric["subnet"], fabric["public"]) == (True, "10.128.0.0/22", False)
     assert jdoe.get(f"/jdoe/networks/{fabric['id']}").json == fabric
