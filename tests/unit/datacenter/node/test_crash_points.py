@@ -14,7 +14,7 @@ from http.client import HTTPException
 import pytest
 
 from tests.faults.points import Point, Points
-from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instance, free_port_base, until
+from tests.unit.datacenter.node.node_kit import TestedNode, free_instance, until
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")]
 
@@ -28,13 +28,6 @@ def points():
     points = Points()
     yield points
     shutil.rmtree(points.folder)
-
-
-@pytest.fixture(scope="module")
-def center():
-    center = Center(free_port_base())
-    yield center
-    center.close()
 
 
 @pytest.fixture(scope="module")

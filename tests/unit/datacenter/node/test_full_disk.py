@@ -10,11 +10,9 @@ import pytest
 from datacenter.node import cgroups, syscalls
 from tests.unit.datacenter.node.node_kit import (
     IMAGE,
-    Center,
     TaskFailed,
     TestedNode,
     free_instance,
-    free_port_base,
     nic,
     until,
 )
@@ -25,13 +23,6 @@ pytestmark = [pytest.mark.node, pytest.mark.skipif(os.geteuid() != 0, reason="co
 SIZE = "16m"
 ROOM = 8 << 20
 """Bytes that are left when nobody has filled it."""
-
-
-@pytest.fixture(scope="module")
-def center():
-    center = Center(free_port_base())
-    yield center
-    center.close()
 
 
 @pytest.fixture(scope="module")

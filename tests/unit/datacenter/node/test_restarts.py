@@ -9,7 +9,7 @@ import pytest
 
 from datacenter.node.restarts import LONGEST_PAUSE, next_pause, wants_restart
 from datacenter.node.zone import Life
-from tests.unit.datacenter.node.node_kit import Center, TestedNode, free_instance, free_port_base, until
+from tests.unit.datacenter.node.node_kit import until
 
 
 @pytest.mark.parametrize(
@@ -52,21 +52,6 @@ def marked(function):
     for mark in node_tests:
         function = mark(function)
     return function
-
-
-@pytest.fixture(scope="module")
-def center():
-    center = Center(free_port_base())
-    yield center
-    center.close()
-
-
-@pytest.fixture(scope="module")
-def node(center, tmp_path_factory):
-    node = TestedNode(tmp_path_factory.mktemp("node"), center.port_base, free_instance())
-    node.start()
-    yield node
-    node.clean_up()
 
 
 def policy(node, name, *command):
