@@ -273,7 +273,7 @@ class Network:
         When no node of the instance has containers any more, no port is anybody's.
         """
         if not cgroups.exist(self._home.cgroups):
-            self._take_away([socket.if_nametoindex(end.name) for end in Path("/sys/class/net").glob(f"{self._ends}*")])
+            self._take_away([index for index, name in socket.if_nameindex() if name.startswith(self._ends)])
         bridges = [link.name for link in Path("/sys/class/net").glob(f"{self._prefix}*")]
         with netlink.Netlink() as host:
             left = [name for name in bridges if not _remove_bridge(host, name)]
